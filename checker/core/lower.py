@@ -1,0 +1,495 @@
+"""Instance → Program: total and silent.  What is left is assignments to finite variables under choices, conditions and Checks.
+
+- Every partial operation gets a Check before the statement it stands in (its definedness, under the conditions and binders
+  it stands under); after that, operators may be taken as total.  Faults become guards here, once, for all engines.
+- Derived operators are expanded into primitive ones.
+- The network is ordinary variables: a send is an assignment, a handler chooses a message.  Parameters are choices, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from checker.core.bind import Instance, Message, Transition, Var
+from checker.core.ir import (
+    Apply,
+    Assign,
+    Check,
+    Choose,
+    Const,
+    Expr,
+    Fit,
+    Fold,
+    ForAll,
+    If,
+    IfStmt,
+    Let,
+    LetStmt,
+    Local,
+    Mapping,
+    Quant,
+    Read,
+    Require,
+    Send,
+    Sent,
+    SetOf,
+    Stmt,
+)
+from checker.core.operators import TABLE
+from checker.core.operators.table import FALSE, TRUE, apply, both, fresh, naming, number
+from checker.core.typed import build, elem, fit, within
+from checker.core.types import BOOL, BagOf, MapOf, Record, Seq, Set, Type, Union, values
+from checker.source import Span
+
+Env = dict[str, Expr]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a spec fault can happen."""
+
+    text: str
+    span: Span | None
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """A total condition on one state, HIT when true.  kind: "invariant" (it is the negation), "fault" (evaluating `name` faults), "reachable"."""
+
+    kind: str
+    name: str
+    index: int
+    expr: Expr
+    site: Site | None = None
+
+
+@dataclass(frozen=True)
+class StepCheck:
+    """A step property: `checks` (its faults), then `expr`, total, over the state and the state after."""
+
+    name: str
+    checks: tuple[Check, ...]
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class ProgramAction:
+    """`body` has choices for everything, parameters included."""
+
+    name: str
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the engines compile: see the head of this file."""
+
+    instance: Instance
+    vars: dict[str, Type]
+    initial: tuple[Stmt, ...]
+    actions: tuple[ProgramAction, ...]
+    predicates: tuple[Predicate, ...]
+    steps: tuple[StepCheck, ...]
+    bound: Expr | None
+    terminal: Expr
+
+
+# ── expressions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def subst(e: Expr, env: Env) -> Expr:
+    """Replaces free locals.  Names are unique, so nothing is captured."""
+    return rewrite(e, lambda x: env.get(x.name, x) if isinstance(x, Local) else x)
+
+
+def rewrite(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
+    """Rebuilds an expression bottom up, `f` of every node."""
+    match e:
+        case Apply():
+            e = replace(e, args=tuple(rewrite(a, f) for a in e.args))
+        case If():
+            e = replace(e, cond=rewrite(e.cond, f), then=rewrite(e.then, f), orelse=rewrite(e.orelse, f))
+        case Quant():
+            e = replace(e, domain=rewrite(e.domain, f), body=rewrite(e.body, f))
+        case SetOf() | Fold():
+            e = replace(e, domain=rewrite(e.domain, f), where=rewrite(e.where, f), body=rewrite(e.body, f))
+        case Mapping():
+            e = replace(e, body=rewrite(e.body, f))
+        case Let():
+            e = replace(e, value=rewrite(e.value, f), body=rewrite(e.body, f))
+        case Fit():
+            e = replace(e, value=rewrite(e.value, f))
+    return f(e)
+
+
+class Lowering:
+    """Lowers expressions of one instance."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    # what is defined
+
+    def total(self, e: Expr) -> Expr:
+        """The expression in primitive operators, taken as total."""
+        match e:
+            case Sent():
+                return self.total(self.sent(e))
+            case Fit():
+                return replace(e, value=self.total(e.value))
+            case Apply():
+                row = TABLE[e.op]
+                args = tuple(self.total(a) for a in e.args)
+                e = replace(e, args=args)
+                if row.expand is None:
+                    return e
+                expand = row.expand
+                return self.total(naming(args, lambda *xs: _sited(expand(replace(e, args=xs)), e)))
+            case If():
+                return replace(e, cond=self.total(e.cond), then=self.total(e.then), orelse=self.total(e.orelse))
+            case Quant():
+                return replace(e, domain=self.total(e.domain), body=self.total(e.body))
+            case SetOf() | Fold():
+                return replace(e, domain=self.total(e.domain), where=self.total(e.where), body=self.total(e.body))
+            case Mapping():
+                return replace(e, body=self.total(e.body))
+            case Let():
+                return replace(e, value=self.total(e.value), body=self.total(e.body))
+        return e
+
+    def checks(self, e: Expr) -> list[Check]:
+        """What must hold for the expression to have a value, in the order of evaluation; each condition is total where those before it hold."""
+        match e:
+            case Sent():
+                return self.checks(self.sent(e))
+            case Apply():
+                return [c for a in e.args for c in self.checks(a)] + self._own(e)
+            case Fit():
+                inner = self.checks(e.value)
+                if within(e.value.type, e.type):
+                    return inner
+                cond = Apply(BOOL, "fits", (self.total(e.value),), e.type)
+                return [*inner, Check(cond, f"the value does not fit {e.what}".rstrip(), span=e.span)]
+            case If():
+                c = self.total(e.cond)
+                then = [replace(x, cond=If(BOOL, c, x.cond, TRUE)) for x in self.checks(e.then)]
+                orelse = [replace(x, cond=If(BOOL, c, TRUE, x.cond)) for x in self.checks(e.orelse)]
+                return self.checks(e.cond) + then + orelse
+            case Let():
+                v = self.total(e.value)
+                inner = [replace(x, cond=Let(BOOL, e.name, v, x.cond)) for x in self.checks(e.body)]
+                return self.checks(e.value) + inner
+            case Quant():
+                return self._under(e.name, e.domain, TRUE, self.checks(e.body))
+            case SetOf() | Fold():
+                return self._comprehension(e)
+            case Mapping():
+                assert isinstance(e.type, MapOf)
+                return self._forall(e.name, apply("all", attr=e.type.key), TRUE, self.checks(e.body))
+        return []
+
+    def _own(self, e: Apply) -> list[Check]:
+        row = TABLE[e.op]
+        if row.defined is None:
+            return []
+        args = tuple(self.total(a) for a in e.args)
+        defined = row.defined
+        cond = self.total(naming(args, lambda *xs: defined(replace(e, args=xs))))
+        return [] if cond == TRUE else [Check(cond, row.fault, span=e.span)]
+
+    def _under(self, name: str, domain: Expr, where: Expr, inner: list[Check]) -> list[Check]:
+        return self.checks(domain) + self._forall(name, self.total(domain), where, inner)
+
+    def _forall(self, name: str, domain: Expr, where: Expr, inner: list[Check]) -> list[Check]:
+        def cond(c: Check) -> Expr:
+            return c.cond if where == TRUE else If(BOOL, where, c.cond, TRUE)
+
+        return [replace(c, cond=Quant(BOOL, "forall", name, domain, cond(c))) for c in inner]
+
+    def _comprehension(self, e: SetOf | Fold) -> list[Check]:
+        where = self.total(e.where)
+        out = self._under(e.name, e.domain, TRUE, self.checks(e.where))
+        out += self._forall(e.name, self.total(e.domain), where, self.checks(e.body))
+        if isinstance(e, Fold) and e.kind != "sum":
+            some = Quant(BOOL, "exists", e.name, self.total(e.domain), where)
+            out.append(Check(some, f"{e.kind} of nothing", span=e.span))
+        return out
+
+    # the network in expressions
+
+    def sent(self, e: Sent) -> Expr:
+        """`sent M(…)` as a question to the network's variable."""
+        m = self.instance.messages[e.message]
+        net = self._read(m.var)
+        wanted = [*e.args, *([e.to] if m.to else []), *([e.sender] if m.sender else [])]
+        if isinstance(net.type, Set) and isinstance(net.type.elem, Record) and net.type.cap is None:
+            return self._by_content(m, net, wanted)
+        return self._by_search(m, net, wanted)
+
+    def _read(self, var: str) -> Read:
+        return Read(self.instance.vars[var].type, var)
+
+    def _by_content(self, m: Message, net: Expr, wanted: list[Expr | None]) -> Expr:
+        """Some message with these fields is in the set: what is left open is quantified."""
+        binders: list[tuple[str, Type]] = []
+        fields: list[Expr] = []
+        guards: list[Expr] = []
+        for w, (name, t) in zip(wanted, m.full.fields, strict=True):
+            if w is None:
+                binders.append((fresh(name), t))
+                fields.append(Local(t, binders[-1][0]))
+            else:
+                if not within(w.type, t):
+                    guards.append(Apply(BOOL, "fits", (w,), t))
+                fields.append(Fit(t, w) if w.type != t else w)
+        out: Expr = apply("in_set", Apply(m.full, "record", tuple(fields), m.full), net)
+        for name, t in reversed(binders):
+            out = Quant(BOOL, "exists", name, apply("all", attr=t), out)
+        for g in reversed(guards):
+            out = If(BOOL, g, out, FALSE)
+        return out
+
+    def _by_search(self, m: Message, net: Expr, wanted: list[Expr | None]) -> Expr:
+        """Some element of the network is such a message."""
+
+        def matches(x: Expr) -> Expr:
+            r = self._as_message(m, x)
+            out = TRUE
+            for w, (name, _) in reversed(list(zip(wanted, m.full.fields, strict=True))):
+                if w is not None:
+                    test = build("eq", (apply("field", r, attr=name), w))
+                    out = test if out == TRUE else both(test, out)
+            return out if x.type == m.full else both(apply("is", x, attr=m.name), out)
+
+        if isinstance(net.type, MapOf):
+            return self._in_channels(net, matches)
+        x = Local(elem(net), fresh("m"))
+        return Quant(BOOL, "exists", x.name, net, matches(x))
+
+    def _in_channels(self, net: Expr, matches: Callable[[Expr], Expr]) -> Expr:
+        assert isinstance(net.type, MapOf) and isinstance(net.type.val, MapOf)
+        s, r = Local(net.type.key, fresh("s")), Local(net.type.val.key, fresh("r"))
+        queue = apply("index", apply("index", net, s), r)
+        domain = self.total(apply("indices", queue))
+        i = Local(elem(domain), fresh("i"))
+        out: Expr = Quant(BOOL, "exists", i.name, domain, matches(Apply(elem(queue), "index", (queue, i))))
+        for b in (r, s):
+            out = Quant(BOOL, "exists", b.name, apply("all", attr=b.type), out)
+        return out
+
+    def _as_message(self, m: Message, x: Expr) -> Expr:
+        return x if x.type == m.full else apply("project", x, attr=m.name)
+
+    # statements
+
+    def block(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+        return tuple(x for s in body for x in self.stmt(s))
+
+    def stmt(self, s: Stmt) -> Iterator[Stmt]:
+        match s:
+            case Require():
+                yield from self.checks(s.cond)
+                yield replace(s, cond=self.total(s.cond))
+            case LetStmt():
+                yield from self.checks(s.value)
+                yield replace(s, value=self.total(s.value))
+            case Assign():
+                yield from self._assign(s)
+            case Send():
+                yield from self._send(s)
+            case IfStmt():
+                yield from self.checks(s.cond)
+                yield replace(s, cond=self.total(s.cond), then=self.block(s.then), orelse=self.block(s.orelse))
+            case ForAll():
+                yield from self.checks(s.domain)
+                yield replace(s, domain=self.total(s.domain), body=self.block(s.body))
+            case Choose():
+                yield from self.checks(s.domain)
+                yield replace(s, domain=self.total(s.domain), where=TRUE)
+                yield from self.checks(s.where)
+                if s.where != TRUE:
+                    yield Require(self.total(s.where), span=s.span)
+
+    def _assign(self, s: Assign) -> Iterator[Stmt]:
+        yield from self.checks(s.value)
+        t: Type = self.instance.vars[s.var].type
+        at: Expr = Read(t, s.var)
+        path: list[Expr | str] = []
+        for p in s.path:
+            if isinstance(p, str):
+                at = apply("field", at, attr=p)
+                path.append(p)
+                continue
+            yield from self.checks(p)
+            path.append(self.total(p))
+            if isinstance(at.type, Seq):
+                yield from (replace(c, span=s.span) for c in self._own(Apply(at.type.elem, "index", (at, self.total(p)))))
+            at = Apply(TABLE["index"].type((at.type, p.type), None), "index", (at, self.total(p)))
+        yield replace(s, path=tuple(path), value=self.total(s.value))
+
+    def _send(self, s: Send) -> Iterator[Stmt]:
+        m = self.instance.messages[s.message]
+        if m.to is not None and s.to is None:
+            yield from self._broadcast(s, m)
+            return
+        extra = [e for e, kept in ((s.to, m.to), (s.sender, m.sender)) if kept is not None]
+        message = Apply(m.full, "record", (*s.args, *(e for e in extra if e is not None)), m.full)
+        yield from self.checks(message)
+        yield from self._put(s, m, self.total(message))
+
+    def _broadcast(self, s: Send, m: Message) -> Iterator[Stmt]:
+        assert m.to is not None
+        for a in s.args:
+            yield from self.checks(a)
+        if len(list(values(m.to))) == 1:
+            yield from self._send(replace(s, to=Const(m.to, next(values(m.to)))))
+            return
+        to = Local(m.to, fresh("to"))
+        yield ForAll(to.name, apply("all", attr=m.to), tuple(self._send(replace(s, to=to))), span=s.span)
+
+    def _put(self, s: Send, m: Message, message: Expr) -> Iterator[Stmt]:
+        net = self._read(m.var)
+        t: Type = net.type
+        path: tuple[Expr | str, ...] = ()
+        new: Expr
+        if isinstance(t, MapOf):
+            assert isinstance(t.val, MapOf) and s.sender is not None and s.to is not None
+            path = (self.total(s.sender), self.total(s.to))
+            queue = apply("index", apply("index", net, path[0]), path[1])  # type: ignore[arg-type]
+            t = t.val.val
+            assert isinstance(t, Seq)
+            new = apply("concat", queue, Apply(Seq(t.elem, 1), "seq", (self._inject(m, message, t.elem),)))
+        elif isinstance(t, BagOf):
+            new = apply("bag_add", net, self._inject(m, message, t.elem))
+        else:
+            assert isinstance(t, Set)
+            new = apply("union", net, apply("set", self._inject(m, message, t.elem)))
+        assign = Assign(m.var, path, fit(new, t, "the capacity of the network", s.span), span=s.span)
+        yield from self.checks(assign.value)
+        yield replace(assign, value=self.total(assign.value))
+
+    def _inject(self, m: Message, message: Expr, t: Type) -> Expr:
+        return apply("inject", message, attr=t) if isinstance(t, Union) else message
+
+    # actions
+
+    def action(self, a: Transition) -> ProgramAction:
+        """The whole action, its parameters and its message chosen."""
+        head = self._receive(a) if a.receive else [_chosen(n, t) for n, t in a.params]
+        return ProgramAction(a.name, (*head, *self.block(a.body)))
+
+    def _receive(self, a: Transition) -> list[Stmt]:
+        assert a.receive
+        m = self.instance.messages[a.receive.message]
+        net = self._read(m.var)
+        if isinstance(net.type, MapOf):
+            return self._take_first(a, m, net)
+        x = Local(elem(net), fresh("message"))
+        out: list[Stmt] = [Choose(x.name, x.type, net, TRUE)]
+        if isinstance(x.type, Union):
+            out.append(Require(apply("is", x, attr=m.name)))
+        message = Local(m.full, fresh(m.name))
+        out.append(LetStmt(message.name, self._as_message(m, x)))
+        out += self._bind_fields(a, m, message)
+        if isinstance(net.type, BagOf):
+            out.append(Assign(m.var, (), apply("bag_remove", net, x), span=a.span))
+        return out
+
+    def _bind_fields(self, a: Transition, m: Message, message: Expr) -> list[Stmt]:
+        """Names for the fields, the sender and the receiver of a message; a message that is not addressed may go to anyone."""
+        assert a.receive
+        names = [(n, f) for n, (f, _) in zip(a.receive.fields, m.payload.fields, strict=True)]
+        if a.receive.sender:
+            names.append((a.receive.sender, "from"))
+        params = dict(a.params)
+        addressed = m.to is not None and "self" in params
+        if addressed:
+            names.append(("self", "to"))
+        out: list[Stmt] = [LetStmt(n, apply("field", message, attr=f)) for n, f in names]
+        return out + [_chosen(n, t) for n, t in a.params if not (addressed and n == "self")]
+
+    def _take_first(self, a: Transition, m: Message, net: Read) -> list[Stmt]:
+        assert isinstance(net.type, MapOf) and isinstance(net.type.val, MapOf)
+        sender = Local(net.type.key, fresh("from"))
+        me: Expr = Local(net.type.val.key, "self")
+        out: list[Stmt] = [_chosen(n, t) for n, t in a.params]
+        if "self" not in dict(a.params):
+            me = Const(net.type.val.key, m.receiver)
+        out.append(_chosen(sender.name, sender.type))
+        queue = apply("index", apply("index", net, sender), me)
+        out.append(Require(apply("lt", number(0), apply("len", queue))))
+        first = Apply(elem(queue), "index", (queue, number(0)))
+        out.append(Require(apply("is", first, attr=m.name)))
+        message = Local(m.full, fresh(m.name))
+        out.append(LetStmt(message.name, apply("project", first, attr=m.name)))
+        out += self._bind_fields(replace(a, params=()), m, message)
+        rest = Apply(queue.type, "slice", (queue, number(1), apply("len", queue)))
+        return [*out, Assign(m.var, (sender, me), rest, span=a.span)]
+
+
+def _sited(e: Expr, original: Expr) -> Expr:
+    return replace(e, span=original.span) if e.span is None else e
+
+
+def _chosen(name: str, t: Type) -> Choose:
+    return Choose(name, t, apply("all", attr=t), TRUE)
+
+
+# ── the whole ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lower(instance: Instance) -> Program:
+    """The program of an instance."""
+    low = Lowering(instance)
+    return Program(
+        instance,
+        {v.name: v.type for v in instance.vars.values()},
+        tuple(s for v in instance.vars.values() for s in _start(low, v)),
+        tuple(low.action(a) for a in instance.actions),
+        tuple(_predicates(low, instance)),
+        tuple(
+            StepCheck(p.name, tuple(low.checks(p.expr)), low.total(p.expr)) for p in instance.properties if p.kind == "step"
+        ),
+        low.total(instance.bound) if instance.bound else None,
+        low.total(instance.terminal),
+    )
+
+
+def _start(low: Lowering, v: Var) -> Iterator[Stmt]:
+    """The statements that give a variable its initial value, from nothing."""
+    if not v.keyed:
+        yield from _start_cell(low, v, (), v.init, "")
+        return
+    assert isinstance(v.type, MapOf)
+    for i, k in enumerate(values(v.type.key)):
+        me = Const(v.type.key, k)
+        yield from _start_cell(low, v, (me,), subst(v.init, {"self": me}), f".{i}")
+
+
+def _start_cell(low: Lowering, v: Var, path: tuple[Expr | str, ...], init: Expr, suffix: str) -> Iterator[Stmt]:
+    if not v.choice:
+        yield from low.stmt(Assign(v.name, path, init, span=v.span))
+        return
+    x = Local(elem(init), f"{v.name}#init{suffix}")
+    yield from low.stmt(Choose(x.name, x.type, init, TRUE, span=v.span))
+    yield Assign(v.name, path, x, span=v.span)
+
+
+def _predicates(low: Lowering, instance: Instance) -> Iterator[Predicate]:
+    """What is looked at in every state: first what may fault, then what must hold, then what should be found."""
+    place = Site("", None)
+    invariants = [p for p in instance.properties if p.kind in ("invariant", "lemma")]
+    reachable = [p for p in instance.properties if p.kind == "reachable"]
+    for kind, props in (("invariant", invariants), ("reachable", reachable)):
+        for i, p in enumerate(props):
+            checks = low.checks(p.expr)
+            defined = TRUE
+            for c in checks:
+                defined = c.cond if defined == TRUE else both(defined, c.cond)
+            if checks:
+                site = replace(place, text=checks[0].fault, span=checks[0].span)
+                yield Predicate("fault", p.name, i, apply("not", defined), site)
+            e = low.total(p.expr)
+            good = e if kind == "reachable" else apply("not", e)
+            yield Predicate(kind, p.name, i, good if not checks else both(defined, good))

@@ -1,0 +1,157 @@
+"""Typing of finite expressions: building an operator on arguments whose exact types are known.
+
+What an operator needs its arguments to share (the element type of a union, the two sides of an equality) is made explicit with Fit here, so
+that every later pass can rely on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from checker.core.ir import Apply, Const, Expr, Fit, If
+from checker.core.operators import TABLE
+from checker.core.operators.sets import trim
+from checker.core.operators.table import FALSE, TypeMismatch, fits, join, number
+from checker.core.types import (
+    BOOL,
+    Bag,
+    BagOf,
+    Infinite,
+    Int,
+    MapOf,
+    Option,
+    Record,
+    Seq,
+    Set,
+    Tuple,
+    Type,
+    Unknown,
+    Value,
+    card,
+    member,
+    show,
+)
+from checker.source import Span
+
+
+def elem_type(t: Type) -> Type:
+    """The element type of a collection (Unknown if it is none)."""
+    return getattr(t, "elem", Unknown())
+
+
+def elem(d: Expr) -> Type:
+    """The element type of a domain."""
+    return elem_type(d.type)
+
+
+def build(op: str, args: tuple[Expr, ...], attr: Any = None, span: Span | None = None) -> Expr:
+    """An operator on typed arguments, with the Fits that make them share what the row needs."""
+    args = _share(op, args)
+    if op in ("member", "in_set", "count", "bag_remove"):
+        return _element_op(op, args, span)
+    if op == "record":
+        args = tuple(fit(a, t, n) for a, (n, t) in zip(args, attr.fields, strict=True))
+    if op in ("with_field", "with_item", "with_index"):
+        inner = TABLE[{"with_field": "field", "with_item": "item", "with_index": "index"}[op]]
+        args = (*args[:-1], fit(args[-1], inner.type(args[:-1] and tuple(a.type for a in args[:-1]), attr)))
+    return Apply(TABLE[op].type(tuple(a.type for a in args), attr), op, args, attr, span=span)
+
+
+def _share(op: str, args: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    if op in ("eq", "ne", "lt", "le", "gt", "ge"):
+        t = join(args[0].type, args[1].type)
+        return args if isinstance(t, Int) else tuple(fit(a, t) for a in args)
+    if op in ("union", "inter", "diff", "subset"):
+        e = elem_type(join(args[0].type, args[1].type))
+        return tuple(fit(a, trim(e, getattr(a.type, "cap", None))) for a in args)
+    if op == "concat":
+        e = elem_type(join(args[0].type, args[1].type))
+        return tuple(fit(a, Seq(e, a.type.cap)) for a in args)  # type: ignore[attr-defined]
+    if op in ("set", "seq"):
+        t: Type = Unknown()
+        for a in args:
+            t = join(t, a.type)
+        return tuple(fit(a, t) for a in args)
+    if op == "bag_add":
+        e = join(elem_type(args[0].type), args[1].type)
+        return fit(args[0], BagOf(e, args[0].type.cap)), fit(args[1], e)  # type: ignore[attr-defined]
+    return args
+
+
+def _element_op(op: str, args: tuple[Expr, ...], span: Span | None) -> Expr:
+    """`x in S` and the like, where x need not be of the element type."""
+    at = 0 if op in ("member", "in_set") else 1
+    x, c = args[at], args[1 - at]
+    of = elem_type(c.type)
+    if isinstance(of, Unknown):
+        return FALSE if op in ("member", "in_set") else number(0) if op == "count" else args[0]
+    if x.type == of or (isinstance(x.type, Int) and isinstance(of, Int)) or within(x.type, of):
+        if not isinstance(of, Int):
+            x = fit(x, of)
+        new = (x, c) if at == 0 else (c, x)
+        return Apply(TABLE[op].type(tuple(a.type for a in new), None), op, new, span=span)
+    if op == "bag_remove":
+        new = (c, fit(x, of, "the bag"))
+        return Apply(c.type, op, new, span=span)
+    inside = Apply(BOOL, "fits", (x,), of, span=span)
+    fitted = Fit(of, x, "", span=span)
+    new = (fitted, c) if at == 0 else (c, fitted)
+    t = TABLE[op].type(tuple(a.type for a in new), None)
+    return If(t, inside, Apply(t, op, new, span=span), FALSE if t == BOOL else number(0), span=span)
+
+
+def fit(e: Expr, t: Type, what: str = "", span: Span | None = None) -> Expr:
+    """`e` as a value of type t, by a Fit if it is not one already."""
+    if e.type == t:
+        return e
+    if isinstance(e, Const) and _trivially(e.value, e.type, t):
+        v = Bag() if isinstance(t, BagOf) and not isinstance(e.value, Bag) else e.value
+        return Const(t, v, span=e.span)
+    if not fits(e.type, t) and not isinstance(e.type, Option) and not isinstance(t, BagOf):
+        raise TypeMismatch(f"{show(t)}, not {show(e.type)}")
+    return Fit(t, e, what, span=span or e.span)
+
+
+def card_of(t: Type) -> int:
+    try:
+        return card(t)
+    except Infinite:
+        raise TypeMismatch(f"a set of {show(t)}, which has no bounds here") from None
+
+
+def within(a: Type, b: Type) -> bool:
+    """Is every value of finite type a a value of b (so that a Fit cannot fail)?"""
+    match a, b:
+        case _ if a == b:
+            return True
+        case Int(int(l1), int(h1)), Int(int(l2), int(h2)):
+            return l2 <= l1 and h1 <= h2
+        case Option(x), Option(y):
+            return within(x, y)
+        case _, Option(y):
+            return within(a, y)
+        case (Set(x, c1), Set(y, c2)) | (Seq(x, c1), Seq(y, c2)) | (BagOf(x, c1), BagOf(y, c2)):
+            if c2 is not None and (c1 is None or c1 > c2):  # type: ignore[operator]
+                return isinstance(a, Set) and _size_at_most(a, c2)
+            return within(x, y) or isinstance(x, Unknown)
+        case Set(Unknown(), _), BagOf():
+            return True
+        case Tuple(xs), Tuple(ys):
+            return all(map(within, xs, ys))
+        case MapOf(k1, v1), MapOf(k2, v2):
+            return k1 == k2 and within(v1, v2)
+        case Record(n, fs), Record(m, gs):
+            return n == m and all(within(f, g) for (_, f), (_, g) in zip(fs, gs, strict=True))
+    return False
+
+
+def _size_at_most(t: Set, cap: Any) -> bool:
+    n = card_of(t.elem) if not isinstance(t.elem, Unknown) else 0
+    return min(n, t.cap if isinstance(t.cap, int) else n) <= cap
+
+
+def _trivially(v: Value, a: Type, b: Type) -> bool:
+    """May a constant simply be retyped?"""
+    if isinstance(b, BagOf) and isinstance(v, frozenset):
+        return not v
+    return member(v, b)

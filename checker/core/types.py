@@ -1,0 +1,430 @@
+"""The types of the language, and the finite values they stand for.
+
+A type is a frozen, hashable tree.  In a Model the bounds of integers, sequences and bags may still be expressions over
+parameters (`Bound`); in an Instance they are plain numbers and every sort has a size, so every type is a finite list of
+values: `values(t)` is that list in *the* canonical order, `card(t)` its length, `rank`/`unrank` the bijection.
+
+Values are plain immutable Python: bool, int, str (enum members), Id (sorts), None or the value (options), Rec (records and
+messages), tuple (tuples and sequences), frozenset, Map, Bag.  Nothing here knows how a value is packed into bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations_with_replacement, product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from checker.core.ir import Expr
+
+Value = Any
+
+
+class Id(NamedTuple):
+    """An identity of a sort: only equality, membership and quantifiers apply to it."""
+
+    sort: str
+    index: int
+
+    def __repr__(self) -> str:
+        return f"{self.sort}{self.index + 1}"
+
+
+class Rec(NamedTuple):
+    """A record or a message: the name of its type and the values of its fields, in declared order."""
+
+    name: str
+    values: tuple[Value, ...]
+
+
+class Map(Mapping[Value, Value]):
+    """A total map as an immutable, hashable mapping."""
+
+    __slots__ = ("_data", "_hash")
+
+    def __init__(self, data: Mapping[Value, Value] | Iterator[tuple[Value, Value]]) -> None:
+        self._data = dict(data)
+        self._hash: int | None = None
+
+    def __getitem__(self, key: Value) -> Value:
+        return self._data[key]
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(frozenset(self._data.items()))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Map({self._data!r})"
+
+    def set(self, key: Value, value: Value) -> Map:
+        """The same map with `key` going to `value`."""
+        return Map({**self._data, key: value})
+
+
+class Bag(Mapping[Value, int]):
+    """A finite multiset: element -> how often (at least once)."""
+
+    __slots__ = ("_data", "_hash")
+
+    def __init__(self, items: Mapping[Value, int] | None = None) -> None:
+        self._data = {k: n for k, n in (items or {}).items() if n > 0}
+        self._hash: int | None = None
+
+    def __getitem__(self, key: Value) -> int:
+        return self._data.get(key, 0)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._data
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        """How many elements, each counted as often as it occurs."""
+        return sum(self._data.values())
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(frozenset(self._data.items()))
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bag) and self._data == other._data
+
+    def __repr__(self) -> str:
+        return f"Bag({self._data!r})"
+
+    def add(self, item: Value, n: int = 1) -> Bag:
+        """The same bag with `item` n times more (less, if n is negative)."""
+        return Bag({**self._data, item: self[item] + n})
+
+
+@dataclass(frozen=True)
+class Type:
+    """Base of all types."""
+
+
+@dataclass(frozen=True)
+class Bool(Type):
+    """false, true."""
+
+
+Bound = "int | Expr | None"
+
+
+@dataclass(frozen=True)
+class Int(Type):
+    """The integers lo..hi, both included.  None: no bound (only between operators, never stored)."""
+
+    lo: int | Expr | None = None
+    hi: int | Expr | None = None
+    name: str | None = None  # the declared name, for messages
+
+
+@dataclass(frozen=True)
+class Enum(Type):
+    """Named members in declared order; ordered by it."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sort(Type):
+    """Interchangeable identities; `size` is None until an instance gives it."""
+
+    name: str
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Option(Type):
+    """none, or a value of `elem`.  Never nested."""
+
+    elem: Type
+
+
+@dataclass(frozen=True)
+class Record(Type):
+    """Fields in declared order.  Messages are records, too."""
+
+    name: str
+    fields: tuple[tuple[str, Type], ...]
+
+    def index(self, field: str) -> int:
+        """Position of a field; ValueError if there is none."""
+        return [f for f, _ in self.fields].index(field)
+
+
+@dataclass(frozen=True)
+class Union(Type):
+    """One of several records, told apart by name (the messages of one network)."""
+
+    variants: tuple[Record, ...]
+
+    def index(self, name: str) -> int:
+        return [r.name for r in self.variants].index(name)
+
+
+@dataclass(frozen=True)
+class Tuple(Type):
+    elems: tuple[Type, ...]
+
+
+@dataclass(frozen=True)
+class Set(Type):
+    """A finite set.  `cap`: the most elements it may hold; None: as many as there are."""
+
+    elem: Type
+    cap: int | Expr | None = None
+
+
+@dataclass(frozen=True)
+class BagOf(Type):
+    """A multiset of at most `cap` elements, counted with multiplicity."""
+
+    elem: Type
+    cap: int | Expr | None = None
+
+
+@dataclass(frozen=True)
+class MapOf(Type):
+    """A total map."""
+
+    key: Type
+    val: Type
+
+
+@dataclass(frozen=True)
+class Seq(Type):
+    """A sequence of at most `cap` elements, indexed from 0."""
+
+    elem: Type
+    cap: int | Expr | None = None
+
+
+@dataclass(frozen=True)
+class Unknown(Type):
+    """What inference does not know (the element of an empty set); never in a verified model's variables."""
+
+
+BOOL = Bool()
+INT = Int()
+
+
+def children(t: Type) -> tuple[Type, ...]:
+    """The types a type is made of."""
+    match t:
+        case Option(e) | Set(e, _) | BagOf(e, _) | Seq(e, _):
+            return (e,)
+        case MapOf(k, v):
+            return (k, v)
+        case Tuple(es):
+            return es
+        case Record(_, fs):
+            return tuple(ft for _, ft in fs)
+        case Union(vs):
+            return vs
+        case _:
+            return ()
+
+
+def sorts_in(t: Type) -> set[Sort]:
+    """Every sort that occurs in a type."""
+    if isinstance(t, Sort):
+        return {t}
+    return set().union(*(sorts_in(c) for c in children(t)))
+
+
+def is_scalar(t: Type) -> bool:
+    """Is a value one small number?  (bool, int, enum, sort)"""
+    return isinstance(t, Bool | Int | Enum | Sort)
+
+
+class Infinite(Exception):
+    """A type that has no finite list of values (an unbounded integer, a sort without a size)."""
+
+
+@lru_cache(maxsize=None)
+def card(t: Type) -> int:
+    """How many values a finite type has.  Raises Infinite."""
+    match t:
+        case Bool():
+            return 2
+        case Int(int(lo), int(hi)):
+            return max(0, hi - lo + 1)
+        case Enum(_, ms):
+            return len(ms)
+        case Sort(_, int(n)):
+            return n
+        case Option(e):
+            return 1 + card(e)
+        case Record(_, fs):
+            return _prod(card(f) for _, f in fs)
+        case Union(vs):
+            return sum(card(v) for v in vs)
+        case Tuple(es):
+            return _prod(card(e) for e in es)
+        case Set(e, None):
+            return 2 ** card(e) if card(e) <= 4096 else _huge()
+        case Set(e, int(cap)):
+            return sum(_choose(card(e), k) for k in range(min(cap, card(e)) + 1))
+        case BagOf(e, int(cap)):
+            return sum(_choose(card(e) + k - 1, k) if card(e) else int(k == 0) for k in range(cap + 1))
+        case MapOf(k, v):
+            return card(v) ** card(k) if card(k) <= 4096 else _huge()
+        case Seq(e, int(cap)):
+            return sum(card(e) ** k for k in range(cap + 1))
+    raise Infinite(t)
+
+
+def _huge() -> int:
+    return 2**4096
+
+
+def _prod(ns: Any) -> int:
+    out = 1
+    for n in ns:
+        out *= n
+    return out
+
+
+def _choose(n: int, k: int) -> int:
+    import math
+
+    return math.comb(n, k)
+
+
+def values(t: Type) -> Iterator[Value]:
+    """Every value of a finite type, in rank order: the i-th has rank i.  Raises Infinite."""
+    match t:
+        case Bool():
+            yield from (False, True)
+        case Int(int(lo), int(hi)):
+            yield from range(lo, hi + 1)
+        case Enum(_, ms):
+            yield from ms
+        case Sort(s, int(n)):
+            yield from (Id(s, i) for i in range(n))
+        case Option(e):
+            yield None
+            yield from values(e)
+        case Record(n, fs):
+            yield from (Rec(n, vs) for vs in _product([f for _, f in fs]))
+        case Union(variants):
+            for v in variants:
+                yield from values(v)
+        case Tuple(es):
+            yield from _product(es)
+        case Set(e, cap):
+            elems = list(values(e))
+            for mask in range(2 ** len(elems)):
+                if cap is None or mask.bit_count() <= cap:  # type: ignore[operator]
+                    yield frozenset(x for i, x in enumerate(elems) if mask >> i & 1)
+        case BagOf(e, int(cap)):
+            elems = list(values(e))
+            for k in range(cap + 1):
+                for chosen in combinations_with_replacement(elems, k):
+                    bag = Bag()
+                    for x in chosen:
+                        bag = bag.add(x)
+                    yield bag
+        case MapOf(k, v):
+            keys = list(values(k))
+            for vs in _product([v] * len(keys)):
+                yield Map(zip(keys, vs, strict=True))
+        case Seq(e, int(cap)):
+            for k in range(cap + 1):
+                yield from _product([e] * k)
+        case _:
+            raise Infinite(t)
+
+
+def _product(ts: Any) -> Iterator[tuple[Value, ...]]:
+    """Tuples in mixed-radix order, the FIRST component the least significant digit."""
+    for reverse in product(*(list(values(t)) for t in reversed(list(ts)))):
+        yield tuple(reversed(reverse))
+
+
+def member(v: Value, t: Type) -> bool:
+    """Is `v` a value of the finite type `t`?  (The type is trusted for the kind of value, as inference has checked it.)"""
+    match t:
+        case Int(int(lo), int(hi)):
+            return bool(lo <= v <= hi)
+        case Option(e):
+            return v is None or member(v, e)
+        case Record(_, fs):
+            return all(member(x, f) for x, (_, f) in zip(v.values, fs, strict=True))
+        case Union(vs):
+            return any(v.name == r.name and member(v, r) for r in vs)
+        case Tuple(es):
+            return all(member(x, e) for x, e in zip(v, es, strict=True))
+        case Set(e, cap) | Seq(e, cap):
+            return (cap is None or len(v) <= cap) and all(member(x, e) for x in v)  # type: ignore[operator]
+        case BagOf(e, cap):
+            return (cap is None or len(v) <= cap) and all(member(x, e) for x in v)  # type: ignore[operator]
+        case MapOf(_, e):
+            return all(member(x, e) for x in v.values())
+        case _:
+            return True
+
+
+def show(t: Type) -> str:
+    """A type as the user writes it."""
+    match t:
+        case Bool():
+            return "bool"
+        case Int(lo, hi, name):
+            return name or ("int" if lo is None and hi is None else f"{_bound(lo)}..{_bound(hi)}")
+        case Enum(name, _) | Sort(name, _) | Record(name, _):
+            return name
+        case Option(e):
+            return f"{show(e)}?"
+        case Union(vs):
+            return " | ".join(v.name for v in vs)
+        case Tuple(es):
+            return "(" + ", ".join(map(show, es)) + ")"
+        case Set(e, cap):
+            return f"set[{show(e)}{_cap(cap)}]"
+        case BagOf(e, cap):
+            return f"bag[{show(e)}{_cap(cap)}]"
+        case Seq(e, cap):
+            return f"seq[{show(e)}{_cap(cap)}]"
+        case MapOf(k, v):
+            return f"map {show(k)} -> {show(v)}"
+        case _:
+            return "?"
+
+
+def _bound(b: Any) -> str:
+    return str(b) if isinstance(b, int) else "_"
+
+
+def _cap(cap: Any) -> str:
+    return "" if cap is None else f", {_bound(cap)}"
+
+
+def rebuild(t: Type, f: Any) -> Type:
+    """The same type with `f` applied to each type it is made of."""
+    match t:
+        case Option(e) | Set(e, _) | BagOf(e, _) | Seq(e, _):
+            return replace(t, elem=f(e))
+        case MapOf(k, v):
+            return MapOf(f(k), f(v))
+        case Tuple(es):
+            return Tuple(tuple(f(e) for e in es))
+        case Record(n, fs):
+            return Record(n, tuple((name, f(ft)) for name, ft in fs))
+        case Union(vs):
+            return Union(tuple(f(v) for v in vs))
+        case _:
+            return t

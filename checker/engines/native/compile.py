@@ -1,0 +1,200 @@
+"""Program → machine code: the functions the search calls, put together, optimised by LLVM and loaded.
+
+The ABI is the one `search.Kernel` describes: rows of 64-bit words in, rows out, addresses as plain integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from checker.core.ir import Expr
+from checker.core.layout import StateLayout, state_layout
+from checker.core.lower import Predicate, Program, Site
+from checker.engines.native.codegen import Actions, Costs, Expressions
+from checker.engines.native.emit import DECLARATIONS, Fn
+from checker.engines.native.symmetry import Symmetry, unary
+from checker.engines.native.values import Module
+
+EXPAND = [("ptr noalias nocapture readonly", "src"), ("ptr noalias", "out"), ("i64", "cap"), ("ptr", "stats"), ("ptr", "result")]
+ACT = [("ptr noalias nocapture readonly", "src"), ("ptr noalias", "out"), ("i64", "cap"), ("i64", "count"), ("ptr noalias", "event")]
+MAX_PREDICATES = 62
+
+
+class Unsupported(Exception):
+    """A program beyond what one kernel can take."""
+
+
+@dataclass
+class Compiled:
+    """Machine code of one program.  Addresses are valid as long as this object lives."""
+
+    layout: StateLayout
+    addresses: dict[str, int]
+    sites: list[Site]
+    sorts: tuple[int, ...]
+    ir: str
+    engine: Any
+
+
+class Compiler:
+    """Builds the module of one program."""
+
+    def __init__(self, program: Program, symmetry: bool) -> None:
+        self.program, self.module = program, Module()
+        self.layout = state_layout(program.vars)
+        self.costs, self.sites = Costs(), dict[Site, int]()
+        self.sorts = program.instance.sorts if symmetry else {}
+        self.functions: list[Fn] = []
+
+    def build(self) -> str:
+        """The whole module as LLVM IR."""
+        p = self.program
+        if len(p.predicates) > MAX_PREDICATES or len(p.steps) > MAX_PREDICATES:
+            raise Unsupported(f"more than {MAX_PREDICATES} properties")
+        for i, a in enumerate(p.actions):
+            self._action(f"act{i}", a.body, True)
+        self._expand("expand", [f"act{i}" for i in range(len(p.actions))])
+        self._action("start", p.initial, False)
+        self._expand("initial", ["start"])
+        self._check("check", [q.expr for q in p.predicates])
+        if self.sorts:
+            self._symmetry()
+        head = [DECLARATIONS, "declare i64 @llvm.umin.i64(i64, i64)"]
+        return "\n".join(head + [f.text() for f in self.functions] + self.module.text())
+
+    def _action(self, name: str, body: tuple[Any, ...], is_step: bool) -> None:
+        fn = Fn(name, ACT, "i64", "nounwind", "internal")
+        p = self.program
+        gen = Actions(
+            fn, self.module, self.layout, self.costs, self.sites, p.steps if is_step else (), p.bound, counts_cut=is_step
+        )
+        if not is_step:
+            gen.cur = fn.alloca(self.layout.words)
+            fn.zero(gen.cur, self.layout.words)
+        fn.store("%count", gen.counter)
+        gen.action(body)
+        fn.ret(f"i64 {fn.load(gen.counter)}")
+        self.functions.append(fn)
+
+    def _expand(self, name: str, acts: list[str]) -> None:
+        """Runs all actions; counts only if the buffer was large enough."""
+        fn = Fn(name, EXPAND, "i64", "nounwind")
+        event = fn.alloca(4)
+        fn.zero(event, 4)
+        counts: list[Any] = [0]
+        for a in acts:
+            args = f"ptr %src, ptr %out, i64 %cap, i64 {fn.num(counts[-1])}, ptr {event}"
+            counts.append(fn.new(f"call i64 @{a}({args})"))
+        full, fits, done = fn.fresh("full"), fn.fresh("fits"), fn.fresh("done")
+        fn.branch(fn.icmp("ule", counts[-1], "%cap"), fits, full)
+        fn.label(fits)
+        if name == "expand":
+            for i, (before, after) in enumerate(zip(counts, counts[1:], strict=False)):
+                fn.store(fn.bin("add", fn.load("%stats", i), fn.bin("sub", after, before)), "%stats", i)
+        self._report(fn, event, counts[-1] if name == "expand" else 1)
+        fn.jump(done)
+        fn.label(full)
+        fn.label(done)
+        fn.ret(f"i64 {fn.num(counts[-1])}")
+        self.functions.append(fn)
+
+    def _report(self, fn: Fn, event: str, count: Any) -> None:
+        fn.store(fn.bin("add", fn.load("%result", 0), fn.load(event, 0)), "%result", 0)
+        old = fn.load("%result", 1)
+        fn.store(fn.select(fn.icmp("eq", old, 0), fn.load(event, 1), old), "%result", 1)
+        fn.store(fn.bin("or", fn.load("%result", 2), fn.load(event, 2)), "%result", 2)
+        if isinstance(count, int):
+            return
+        stuck, done = fn.fresh("stuck"), fn.fresh("moves")
+        fn.branch(fn.icmp("eq", count, 0), stuck, done)
+        fn.label(stuck)
+        gen = Expressions(fn, self.module, self.layout, self.costs)
+        fn.store(fn.zext(gen.bit(gen.value(self.program.terminal, {}))), "%result", 3)
+        fn.label(done)
+
+    def _check(self, name: str, exprs: list[Expr]) -> None:
+        """Bit k of the result: expression k is true (if bit k is wanted)."""
+        fn = Fn(name, [("ptr noalias nocapture readonly", "src"), ("i64", "want")], "i64", "nounwind")
+        gen = Expressions(fn, self.module, self.layout, self.costs)
+        found = fn.alloca()
+        fn.store(0, found)
+        for k, e in enumerate(exprs):
+            look, hit, after = fn.fresh("look"), fn.fresh("hit"), fn.fresh("after")
+            fn.branch(fn.icmp("ne", fn.bin("and", "%want", 1 << k), 0), look, after)
+            fn.label(look)
+            gen.branch(e, hit, after, {})
+            fn.label(hit)
+            fn.store(fn.bin("or", fn.load(found), 1 << k), found)
+            fn.label(after)
+        fn.ret(f"i64 {fn.load(found)}")
+        self.functions.append(fn)
+
+    def add_predicates(self, name: str, exprs: list[Expr]) -> None:
+        """One more function like `check`, over other expressions."""
+        self._check(name, exprs)
+
+    def _symmetry(self) -> None:
+        offsets, at = {}, 0
+        for s, n in self.sorts.items():
+            offsets[s] = at
+            at += n
+        src = ("ptr noalias nocapture readonly", "src")
+        for name, extra in (
+            ("refine", [("ptr noalias", "colours"), ("ptr noalias", "sig")]),
+            ("permute", [("ptr noalias", "perm"), ("ptr noalias", "out")]),
+            ("key", [("ptr noalias", "keys")]),
+        ):
+            if name == "key" and not unary(self.program.vars, self.sorts):
+                continue
+            fn = Fn(name, [src, *extra], "void", "nounwind")
+            gen = Symmetry(fn, self.module, self.layout, self.costs)
+            gen.offsets = offsets
+            if name == "key":
+                gen.key(self.sorts)
+            else:
+                getattr(gen, name)()
+            fn.ret("void")
+            self.functions.append(fn)
+
+
+def compile_program(program: Program, symmetry: bool, extra: dict[str, list[Expr]] | None = None) -> Compiled:
+    """Machine code for a program.  `extra`: more functions like `check`, by name.  Raises TooWide, Unsupported."""
+    compiler = Compiler(program, symmetry)
+    for name, exprs in (extra or {}).items():
+        compiler.add_predicates(name, exprs)
+    ir = compiler.build()
+    engine = load(ir)
+    names = ["expand", "initial", "check", "refine", "permute", "key", *(extra or {})]
+    addresses = {n: engine.get_function_address(n) for n in names}
+    sites = sorted(compiler.sites, key=lambda s: compiler.sites[s])
+    return Compiled(compiler.layout, addresses, sites, tuple(compiler.sorts.values()), ir, engine)
+
+
+_ready = False
+
+
+def load(ir: str, level: int = 2) -> Any:
+    """Optimises a module for this machine and loads it."""
+    global _ready
+    if not _ready:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        _ready = True
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, codemodel="jitdefault"
+    )
+    module = llvm.parse_assembly(ir)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine
+
+
+__all__ = ["Compiled", "Predicate", "compile_program", "load"]

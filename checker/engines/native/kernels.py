@@ -1,0 +1,488 @@
+"""The hot loops of the native search, over one partition of the state space.
+
+Every kernel takes one array of 64-bit fields, `p`: addresses, sizes and counters of a partition. What the fields are is the
+table below; nothing else passes between Python and here. The loops neither print nor call back, and return to Python when
+their budget is spent or they need something (more room, a larger buffer, the end of a level).
+
+A state is a row of `WORDS` words. States live in breadth-first order in `ARENA`, which is the queue, the set's storage and
+the graph at once; `PARENTS` holds a global number per state (local number * PARTS + partition); `TABLE` maps a row to its
+local number by open addressing, an entry being (upper half of the hash | number + 1). Entries sit in groups of eight, filled
+from the front, which one vector instruction compares; a full group overflows into the next one. The *upper* bits of the hash
+choose the group, so that a table doubles in one sweep, in place, without a look at the arena.
+Invariant: a row is in the arena exactly once, and the table finds it; equal tags never count, only equal words.
+"""
+
+import numpy as np
+from numba import njit
+
+from .memory import call2, call3, call5, fold, get, get32, load, lowest, prefetch, put, put32, store, tagged, vacant
+
+# fmt: off
+FIELDS = (
+    # the spec
+    "WORDS", "EXPAND", "CHECK", "CANON", "PLAN", "WANT", "DEADLOCK",
+    # this partition, of how many
+    "ME", "PARTS",
+    # storage: addresses, log2 of the groups, rows held, rows there is room for, rows allowed, "one too many was met"
+    "ARENA", "PARENTS", "TABLE", "BITS", "COUNT", "ROOM", "QUOTA", "FULL",
+    # the level: next row to expand, first row of the next level, number, greatest number to expand, ends of past levels
+    "SOURCE", "END", "DEPTH", "LAST", "ENDS", "ENDED",
+    # buffers: successors of one source and how many fit, how many were needed; the batch; lanes to all partitions
+    "OUT", "CAP", "NEED", "HASHES", "RECENT", "RECENT_RAW", "LANES", "LANE_ROOM", "CURSOR",
+    # results: per action, (cut, fault, steps) of the ABI, best state + 1 per event, "something was noted", total
+    "STATS", "EVENT", "BEST", "NOTED", "TRANSITIONS", "BUDGET",
+)
+(
+    WORDS, EXPAND, CHECK, CANON, PLAN, WANT, DEADLOCK, ME, PARTS,
+    ARENA, PARENTS, TABLE, BITS, COUNT, ROOM, QUOTA, FULL,
+    SOURCE, END, DEPTH, LAST, ENDS, ENDED,
+    OUT, CAP, NEED, HASHES, RECENT, RECENT_RAW, LANES, LANE_ROOM, CURSOR,
+    STATS, EVENT, BEST, NOTED, TRANSITIONS, BUDGET,
+) = range(len(FIELDS))
+
+# why a kernel returned
+GOING, SLICE, LEVEL, GROW, ENLARGE, ROUTE, STATES = range(7)
+# fmt: on
+
+BATCH = 512
+RECENT_ROWS = 1 << 12  # successors remembered, most of those that will come again soon
+RECENT_MASK = RECENT_ROWS - 1
+MAX_ENDS = 1024  # levels a kernel may finish on its own
+NO_PARENT = 0xFFFFFFFF
+LANE = 3  # words of a lane: address of rows, address of parents, rows in it
+
+# places in BEST
+PREDICATES, STEPS, DEADLOCKS, FAULTS = 0, 64, 128, 129
+MAX_EVENTS = 1 << 20
+
+HALF = np.uint64(32)
+LOW = np.uint64(0xFFFFFFFF)
+HIGH = np.uint64(0xFFFFFFFF00000000)
+SEED = np.uint64(0x9E3779B97F4A7C15)
+MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
+TAGGED = np.uint64(1 << 32)
+EMPTY = np.uint64(0)
+GROUP = 8  # entries looked at together: a cache line
+GROUP_BYTES = 64
+
+# Kernels have a signature, so that each is compiled, or loaded from the cache, once; their parts are compiled with them.
+_kernel = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+_part = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+_helper = {"forceinline": True, **_part}
+
+
+# -- rows ------------------------------------------------------------------------------------------------------------------
+
+
+@njit(**_helper)
+def scatter(word):
+    """A permutation of 64-bit words that spreads every bit over all (multiply, shift, xor)."""
+    word = (word ^ (word >> HALF)) * MULTIPLIER
+    word = (word ^ (word >> HALF)) * MULTIPLIER
+    return word ^ (word >> HALF)
+
+
+@njit(**_helper)
+def digest(row, words):
+    """The hash of a row; its upper half, the tag, is never 0."""
+    mixed = get(row, 0)
+    for i in range(1, words):
+        mixed = fold(mixed ^ SEED, MULTIPLIER) ^ get(row, i)
+    return scatter(mixed + SEED) | TAGGED
+
+
+@njit(**_helper)
+def owner(mixed, parts):
+    """The partition of a hash, by its lower half: independent of the slot, which the upper half chooses."""
+    return np.int64(((mixed & LOW) * np.uint64(parts)) >> HALF)
+
+
+@njit(**_helper)
+def same(a, b, words):
+    for i in range(words):
+        if get(a, i) != get(b, i):
+            return False
+    return True
+
+
+@njit(**_helper)
+def less(a, b, words):
+    for i in range(words):
+        if get(a, i) != get(b, i):
+            return get(a, i) < get(b, i)
+    return False
+
+
+@njit(**_helper)
+def copy(source, target, words):
+    for i in range(words):
+        put(target, i, get(source, i))
+
+
+# -- events ----------------------------------------------------------------------------------------------------------------
+
+
+@njit(**_helper)
+def note(p, place, state):
+    """Keep the least row for this event: the same one, whatever order the level was met in."""
+    words, arena, best = p[WORDS], p[ARENA], p[BEST]
+    kept = load(best, place) - 1
+    if kept < 0 or less(arena + 8 * words * state, arena + 8 * words * kept, words):
+        store(best, place, state + 1)
+    p[NOTED] = 1
+
+
+@njit(**_helper)
+def note_bits(p, place, bits, state):
+    while bits:
+        if bits & 1:
+            note(p, place, state)
+        bits >>= 1
+        place += 1
+
+
+@njit(**_part)
+def note_expansion(p, source, successors, cut):
+    """What one expansion reported: steps, a fault, or nothing at all (a deadlock)."""
+    event = p[EVENT]
+    fault = load(event, 1)
+    note_bits(p, STEPS, load(event, 2), source)
+    if fault:
+        note(p, min(FAULTS + fault - 1, MAX_EVENTS - 1), source)
+    elif successors == 0 and cut == 0 and p[DEADLOCK]:
+        note(p, DEADLOCKS, source)
+
+
+# -- the set ---------------------------------------------------------------------------------------------------------------
+
+
+@njit(**_helper)
+def group_of(mixed, bits):
+    """Offset in the table of the group where a search for this hash begins; the table has 2**bits groups."""
+    return np.int64(mixed >> np.uint64(64 - bits)) * GROUP_BYTES
+
+
+@njit(**_part)
+def settle(p, rows, parents, n):
+    """Insert the `n` rows whose hashes are in HASHES and whose groups are on their way into the cache."""
+    words, arena, table, count = p[WORDS], p[ARENA], p[TABLE], p[COUNT]
+    hashes, quota, first, bits = p[HASHES], p[QUOTA], p[COUNT], p[BITS]
+    width, mask = 8 * words, (GROUP_BYTES << bits) - 1
+    for j in range(n):  # a row that bears the tag comes into the cache
+        mixed = get(hashes, j)
+        group = table + group_of(mixed, bits)
+        entry = get(group, lowest(tagged(group, mixed)) & 7)
+        prefetch(arena + (np.int64(entry & LOW) - 1) * width)
+    for j in range(n):
+        mixed, row = get(hashes, j), rows + j * width
+        offset, known = group_of(mixed, bits), False
+        while True:
+            alike = tagged(table + offset, mixed)
+            while alike and not known:
+                entry = get(table + offset, lowest(alike))
+                known = same(arena + (np.int64(entry & LOW) - 1) * width, row, words)
+                alike &= alike - 1
+            free = 0 if known else vacant(table + offset)
+            if known or free:
+                break
+            offset = (offset + GROUP_BYTES) & mask
+        if known:
+            continue
+        if count == quota:
+            p[FULL] = 1
+            continue
+        copy(row, arena + count * width, words)
+        put32(p[PARENTS], count, get32(parents, j))
+        count += 1
+        put(table + offset, lowest(free), (mixed & HIGH) | np.uint64(count))
+    p[COUNT] = count
+    if p[WANT]:
+        for state in range(first, count):
+            hits = call2(p[CHECK], arena + state * width, p[WANT])
+            if hits:
+                note_bits(p, PREDICATES, hits, state)
+
+
+@njit(**_part)
+def place(table, bits, entry):
+    """Enter what is known to be new."""
+    offset, mask = group_of(entry, bits), (GROUP_BYTES << bits) - 1
+    free = vacant(table + offset)
+    while free == 0:
+        offset = (offset + GROUP_BYTES) & mask
+        free = vacant(table + offset)
+    put(table + offset, lowest(free), entry)
+
+
+@njit(**_helper)
+def fill_of(group):
+    """Entries in the group at this address."""
+    return lowest(vacant(group) | 1 << GROUP)
+
+
+@njit(**_part)
+def split_group(table, bits, group):
+    """Move the entries of a group of the old table to the two groups of the new one, which has 2**bits."""
+    old, even = table + group * GROUP_BYTES, table + 2 * group * GROUP_BYTES
+    in_even, in_odd = fill_of(even), fill_of(even + GROUP_BYTES)
+    for i in range(GROUP):
+        entry = get(old, i)
+        if entry == 0:
+            break
+        put(old, i, EMPTY)
+        odd = np.int64(entry >> np.uint64(64 - bits)) - 2 * group
+        fill = in_odd if odd else in_even
+        if odd < 0 or fill == GROUP:  # it had overflowed into this group, or must overflow into the next
+            place(table, bits, entry)
+            in_even, in_odd = fill_of(even), fill_of(even + GROUP_BYTES)
+        else:
+            put(even + odd * GROUP_BYTES, fill, entry)
+            in_odd += odd
+            in_even += 1 - odd
+
+
+@njit("void(int64[::1])", **_kernel)
+def widen(p):
+    """Double the table in place, from its end: an entry of group g moves to about 2g, where only moved entries are.
+
+    That fails near the beginning alone, for g < 2 * (the farthest an entry is from home), and for entries that wrapped
+    around: these are taken out first and entered last.
+    """
+    table, bits = p[TABLE], p[BITS]
+    groups, far = 1 << bits, 0
+    for slot in range(groups * GROUP):
+        entry = get(table, slot)
+        away = (slot // GROUP - np.int64(entry >> np.uint64(64 - bits))) & (groups - 1)
+        far = max(far, away if entry else 0)
+    low = min(groups, 2 * far + 2)
+    held = np.empty(low * GROUP, np.uint64)
+    for slot in range(low * GROUP):
+        held[slot] = get(table, slot)
+        put(table, slot, EMPTY)
+    for group in range(groups - 1, low - 1, -1):
+        split_group(table, bits + 1, group)
+    for entry in held:
+        if entry:
+            place(table, bits + 1, entry)
+    p[BITS] = bits + 1
+
+
+@njit("int64(int64[::1], int64)", **_kernel)
+def lookup(p, row):
+    """The local number of a row, or -1."""
+    words, mixed, mask = p[WORDS], digest(row, p[WORDS]), (GROUP_BYTES << p[BITS]) - 1
+    offset = group_of(mixed, p[BITS])
+    while True:
+        alike = tagged(p[TABLE] + offset, mixed)
+        while alike:
+            state = np.int64(get(p[TABLE] + offset, lowest(alike)) & LOW) - 1
+            if same(p[ARENA] + 8 * words * state, row, words):
+                return state
+            alike &= alike - 1
+        if vacant(p[TABLE] + offset):
+            return -1
+        offset = (offset + GROUP_BYTES) & mask
+
+
+@njit("int64(int64[::1], int64, int64, int64, int64)", **_kernel)
+def sweep(p, check, want, first, last):
+    """Union of what `check` hits in the states first..last-1; ends early when all wanted bits are hit."""
+    hit = 0
+    for state in range(first, last):
+        hit |= call2(check, p[ARENA] + 8 * p[WORDS] * state, want & ~hit)
+        if hit & want == want:
+            break
+    return hit
+
+
+# -- the search ------------------------------------------------------------------------------------------------------------
+
+
+@njit(**_helper)
+def is_news(recent, row, source_row, mixed, words):
+    """1 unless the row is its source, or one generated a moment ago: `recent` remembers one per place."""
+    place = recent + (np.int64(mixed) & RECENT_MASK) * 8 * words
+    differs, unknown = np.uint64(0), np.uint64(0)
+    for i in range(words):
+        word = get(row, i)
+        differs |= word ^ get(source_row, i)
+        unknown |= word ^ get(place, i)
+        put(place, i, word)
+    return np.int64(differs != 0) & np.int64(unknown != 0)
+
+
+@njit(**_part)
+def canonise(p, source_row, n):
+    """Replace the rows in OUT by canonical ones, without those that are no news; returns how many are left."""
+    words, out, kept = p[WORDS], p[OUT], 0
+    for k in range(n):
+        row = out + k * 8 * words
+        if is_news(p[RECENT_RAW], row, source_row, digest(row, words), words):
+            call3(p[CANON], row, out + kept * 8 * words, p[PLAN])
+            kept += 1
+    return kept
+
+
+@njit(**_helper)
+def stow(p, source_row, parent, n, fill, words):
+    """Add the `n` rows in OUT to the batch; the next row overwrites one that is no news (a branch would cost more)."""
+    out, hashes, table, bits, recent = p[OUT], p[HASHES], p[TABLE], p[BITS], p[RECENT]
+    own, alone = p[LANES] + 8 * LANE * p[ME], np.int64(p[PARTS] == 1)
+    rows, parents = load(own, 0), load(own, 1)
+    for k in range(n):
+        row = out + k * 8 * words
+        mixed = digest(row, words)
+        news = is_news(recent, row, source_row, mixed, words)
+        copy(row, rows + fill * 8 * words, words)
+        put(hashes, fill, mixed)
+        put32(parents, fill, parent)
+        prefetch(table + (group_of(mixed, bits) & -(news & alone)))
+        fill += news
+    return fill
+
+
+@njit(**_helper)
+def gather(p, source_row, parent, n, fill):
+    """Add the `n` successors in OUT to the batch, which has `fill` rows; returns how many it has then."""
+    if p[CANON]:
+        n = canonise(p, source_row, n)
+    if p[WORDS] == 1:
+        return stow(p, source_row, parent, n, fill, 1)
+    return stow(p, source_row, parent, n, fill, p[WORDS])
+
+
+@njit(**_part)
+def route(p, n):
+    """Move the `n` rows of the batch into the lanes to their owners; the own ones, moved up, are the batch that is left."""
+    words, hashes, lanes, parts, me = p[WORDS], p[HASHES], p[LANES], p[PARTS], p[ME]
+    own = lanes + 8 * LANE * me
+    rows, parents = load(own, 0), load(own, 1)
+    for j in range(n):
+        mixed = get(hashes, j)
+        target = owner(mixed, parts)
+        lane, mine = lanes + 8 * LANE * target, np.int64(target == me)
+        fill = load(lane, 2)
+        put(hashes, load(own, 2), mixed)
+        copy(rows + j * 8 * words, load(lane, 0) + 8 * words * fill, words)
+        put32(load(lane, 1), fill, get32(parents, j))
+        store(lane, 2, fill + 1)
+        prefetch(p[TABLE] + (group_of(mixed, p[BITS]) & -mine))
+    fill = load(own, 2)
+    store(own, 2, 0)
+    return fill
+
+
+@njit(**_part)
+def advance(p):
+    """At the end of a level: go on to the next one if that needs nobody's attention."""
+    if p[PARTS] > 1 or p[NOTED] or p[COUNT] == p[END] or p[DEPTH] == p[LAST] or p[ENDED] == MAX_ENDS:
+        return LEVEL
+    store(p[ENDS], p[ENDED], p[COUNT])
+    p[ENDED] += 1
+    p[DEPTH] += 1
+    p[END] = p[COUNT]
+    return GOING
+
+
+@njit(**_part)
+def crowded(p):
+    """Is there a lane to another partition that a batch might overflow?"""
+    for part in range(p[PARTS]):
+        if part != p[ME] and np.int64(get(p[LANES], LANE * part + 2)) + BATCH + p[CAP] > p[LANE_ROOM]:
+            return True
+    return False
+
+
+@njit("int64(int64[::1])", **_kernel)
+def explore(p):
+    """Expand sources of this partition, insert the successors it owns, route the others. Returns why it stopped."""
+    width, cap, event, me, parts = 8 * p[WORDS], p[CAP], p[EVENT], p[ME], p[PARTS]
+    expand, out, stats = p[EXPAND], p[OUT], p[STATS]
+    own = p[LANES] + 8 * LANE * me
+    rows, parents = load(own, 0), load(own, 1)
+    source, budget, status = p[SOURCE], p[BUDGET], GOING
+    while status == GOING:
+        if source == p[END]:
+            status = advance(p)
+            continue
+        if budget <= 0:
+            status = SLICE
+        elif p[COUNT] + BATCH + cap > p[ROOM]:
+            status = GROW
+        elif parts > 1 and crowded(p):
+            status = ROUTE
+        if status != GOING:
+            break
+        fill, begun, end, transitions = 0, source, p[END], 0
+        while source < end and fill < BATCH:
+            row = p[ARENA] + source * width
+            cut = get(event, 0)
+            store(event, 1, 0)
+            store(event, 2, 0)
+            n = call5(expand, row, out, cap, stats, event)
+            if n > cap:
+                p[NEED] = n
+                status = ENLARGE
+                break
+            cut = get(event, 0) - cut
+            transitions += n + np.int64(cut)
+            if n == 0 or (get(event, 1) | get(event, 2)) != 0:
+                note_expansion(p, source, n, np.int64(cut))
+            fill = gather(p, row, source * parts + me, n, fill)
+            source += 1
+        if parts > 1:
+            fill = route(p, fill)
+        settle(p, rows, parents, fill)
+        budget -= transitions + source - begun
+        p[TRANSITIONS] += transitions
+        if p[FULL]:
+            status = STATES
+    p[SOURCE] = source
+    return status
+
+
+@njit("int64(int64[::1], int64)", **_kernel)
+def absorb(p, lane):
+    """Insert the rows of a lane that leads here, from CURSOR on; the lane is empty when this returns GOING."""
+    words, hashes, table = p[WORDS], p[HASHES], p[TABLE]
+    width, bits, fill = 8 * words, p[BITS], load(lane, 2)
+    while p[CURSOR] < fill:
+        if p[COUNT] + BATCH > p[ROOM]:
+            return GROW
+        n = min(BATCH, fill - p[CURSOR])
+        rows = load(lane, 0) + p[CURSOR] * width
+        for j in range(n):
+            mixed = digest(rows + j * width, words)
+            put(hashes, j, mixed)
+            prefetch(table + group_of(mixed, bits))
+        settle(p, rows, load(lane, 1) + 4 * p[CURSOR], n)
+        p[CURSOR] += n
+        if p[FULL]:
+            return STATES
+    store(lane, 2, 0)
+    p[CURSOR] = 0
+    return GOING
+
+
+@njit("int64(int64[::1], int64, int64, int64[::1], int64)", **_kernel)
+def deal(p, first, last, dealt, names):
+    """Route the states first..last-1 of a lone partition to `len(dealt)` new ones, in order, parents renamed.
+
+    `dealt` counts the states each new one has, `names` is the address of the new number of every old state.
+    Returns how far it came before a lane was full.
+    """
+    words, parts = p[WORDS], len(dealt)
+    for state in range(first, last):
+        row = p[ARENA] + 8 * words * state
+        target = owner(digest(row, words), parts)
+        lane = p[LANES] + 8 * LANE * target
+        fill = load(lane, 2)
+        if fill == p[LANE_ROOM]:
+            return state
+        parent = get32(p[PARENTS], state)
+        copy(row, load(lane, 0) + 8 * words * fill, words)
+        put32(load(lane, 1), fill, parent if parent == NO_PARENT else get32(names, parent))
+        store(lane, 2, fill + 1)
+        put32(names, state, dealt[target] * parts + target)
+        dealt[target] += 1
+    return last

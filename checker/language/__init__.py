@@ -1,0 +1,16 @@
+"""The front end: text to Model.  One-way: this package knows the core, and nothing knows this package but the top level.
+
+parse → syntax tree (layout, grammar, build, recover) → resolve, infer, statements, flow, network, instances → load puts the Model together.
+"""
+
+from __future__ import annotations
+
+from checker.language.load import load_model, parse_expr_in
+from checker.language.parse import parse
+
+__all__ = ["format_text", "load_model", "parse", "parse_expr_in"]
+
+
+def format_text(source: object) -> str:
+    """The text in its one proper layout.  Raises SpecErrors if it cannot be read."""
+    raise NotImplementedError
