@@ -17,13 +17,17 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools import INSTANCES, TOOLS, Counts, Job, Unavailable
 
 DEFAULT = ["two_phase_commit-3", "two_phase_commit-8", "two_phase_commit-9", "paxos-2", "paxos-3"]
-HEADER = "tool|states|transitions|depth|explore CPU s|spread|process CPU s|wall s|build s|peak MiB|spectrace/tool".split("|")
+COLUMNS = (
+    "tool, states, transitions, depth, explore CPU s, spread, process CPU s, wall s, build s, peak MiB, spectrace/tool"
+)
+HEADER = re.split(", ", COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def reason_to_skip(name: str, job: Job, slow: bool) -> str:
         return f"skipped: {' and '.join(missing)} not found"
     if job.symmetry and not tool.symmetry:
         return "skipped: has no symmetry reduction"
-    if not job.symmetry and not slow and name in job.instance.slow.split():
+    if name in job.slow and not slow:
         return "skipped: takes minutes, add --slow"
     return ""
 
@@ -177,24 +181,43 @@ def machine() -> str:
     return f"{models[0] if models else 'unknown processor'}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
 
 
-def choices(table: dict[str, object], text: str) -> list[str]:
-    names = text.split(",")
-    if unknown := [name for name in names if name not in table]:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(table)}")
-    return names
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(names)}")
+        return text
+
+    return check
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure spectrace against other explicit-state checkers on the same work.")
-    parser.add_argument("instances", nargs="*", metavar="INSTANCE", help=f"of {', '.join(INSTANCES)}; default: {', '.join(DEFAULT)}")
-    parser.add_argument("--tools", type=lambda text: choices(dict(TOOLS), text), default=list(TOOLS), help=f"of {','.join(TOOLS)}; default: all")
-    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="runs of each; the one with the least CPU time counts")
-    parser.add_argument("--symmetry", action="store_true", help="explore up to symmetry, with the tools that can")
-    parser.add_argument("--slow", action="store_true", help="also run what takes minutes")
-    parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="for one run; default: 600")
-    options = parser.parse_args()
-    options.instances = choices(dict(INSTANCES), ",".join(options.instances or DEFAULT))
-    return options
+    tool = one_of(TOOLS)
+    parser = argparse.ArgumentParser(description="Measure spectrace against other checkers on the same work.")
+    add = parser.add_argument
+    add(
+        "instances",
+        nargs="*",
+        type=one_of(INSTANCES),
+        default=DEFAULT,
+        help=f"of {', '.join(INSTANCES)}; default: {', '.join(DEFAULT)}",
+    )
+    add(
+        "--tools",
+        type=lambda text: [tool(name) for name in text.split(",")],
+        default=list(TOOLS),
+        help=f"default: {','.join(TOOLS)}",
+    )
+    add(
+        "--repeat",
+        type=int,
+        default=1,
+        metavar="N",
+        help="runs of each; the one that explores in the least CPU time counts",
+    )
+    add("--symmetry", action="store_true", help="explore up to symmetry, with the tools that can")
+    add("--slow", action="store_true", help="also run what takes minutes")
+    add("--timeout", type=float, default=600, metavar="SECONDS", help="for one run of one tool; default: 600")
+    return parser.parse_args()
 
 
 def main() -> int:

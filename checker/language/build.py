@@ -275,7 +275,8 @@ class Builder:
     def name(self, c: list[Any]) -> s.Expr:
         t = c[0]
         if t in s.RESERVED and t not in ("bool", "int"):
-            self.problems.append(("E103", f"`{t}` cannot stand here", span_of(t), "an expression", None))
+            hint = "a conditional value is `a if c else b`" if t == "if" else None
+            self.problems.append(("E103", f"`{t}` cannot stand here", span_of(t), "an expression", hint))
         return s.Name(span_of(t), str(t))
 
     def number(self, c: list[Any]) -> s.Expr:
@@ -369,17 +370,20 @@ class _Climb:
 
     def expression(self, least: int) -> s.Expr:
         """As much as binds at least as tightly as `least`."""
-        left = self.operand()
+        left, compared = self.operand(), None
         while (op := self.operator())[0] and (level := s.PRECEDENCE[op[0]]) >= least:
             at = over(self.items[self.at : self.at + op[1]])
             self.at += op[1]
             right = self.expression(level if op[0] == "implies" else level + 1)
-            left = s.Binary(Span(*_start(left), *_end(right)), op[0], left, right, at)
-            if op[0] in s.COMPARISONS and self.operator()[0] in s.COMPARISONS:
-                self.chained()
+            span = Span(*_start(left), *_end(right))
+            if chained := op[0] in s.COMPARISONS and compared is not None:
+                self.chained(at)
+            one = s.Binary(span, op[0], compared if chained and compared else left, right, at)
+            left = s.Binary(span, "and", left, one, at) if chained else one
+            compared = right if op[0] in s.COMPARISONS else None
         return left
 
-    def chained(self) -> None:
-        at = span_of(self.items[self.at])
+    def chained(self, at: Span) -> None:
+        """`a < b < c` is an error; for the rest of the checks it is `a < b and b < c`."""
         hint = "write `a < b and b < c`"
         self.builder.problems.append(("E108", "comparisons do not chain", at, "`and`, `or`, or the end of the expression", hint))

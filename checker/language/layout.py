@@ -44,14 +44,14 @@ class Layout(PostLex):
 
 
 def _line_end(token: Token, indent: int, levels: list[int]) -> Iterator[Token]:
-    """The end of a logical line, and what its successor's indentation says."""
+    """The end of a logical line, and what its successor's indentation says.  Raises BadIndent."""
     yield token
     if indent > levels[-1]:
         levels.append(indent)
         yield Token.new_borrow_pos("_INDENT", "", token)
+    if indent not in levels:
+        line = token.end_line or 1
+        raise BadIndent(Span(line, 1, line, indent + 1), levels)
     while indent < levels[-1]:
         levels.pop()
         yield Token.new_borrow_pos("_DEDENT", "", token)
-    if indent != levels[-1]:
-        line = token.end_line or 1
-        raise BadIndent(Span(line, 1, line, indent + 1), levels)

@@ -24,10 +24,10 @@ from checker.source import Source, Span
 
 def load_model(source: Source) -> m.Model:
     """The model a text declares.  Raises SpecErrors with everything that is wrong with it."""
-    tree, unreadable, torn = parse_all(source)
-    report = Report(source, torn)
-    model = Loader(tree, source, report).model()
-    errors: list[Diagnostic] = [*unreadable, *report.errors]
+    read = parse_all(source)
+    report = Report(read.source, read.torn)
+    model = Loader(read.tree, read.source, report).model()
+    errors: list[Diagnostic] = [*read.problems, *report.errors]
     if errors:
         raise SpecErrors(errors)
     return model
@@ -271,8 +271,7 @@ def parse_expr_in(model: m.Model, text: str, scope: str = "constant", name: str 
     from checker.language.parse import parse_expression
 
     source = Source(name, text)
-    tree, _, _ = parse_all(model.source)
-    loader = Loader(tree, model.source, Report(model.source))
+    loader = Loader(parse_all(model.source).tree, model.source, Report(model.source))
     report = loader.names.report = Report(source)
     infer = Infer(loader.names, loader.types, Scope(scope, what="this"))
     infer.report = loader.types.report = report

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from lark import Lark
+from lark.exceptions import UnexpectedInput
 
 from checker.errors import Diagnostic, SpecErrors
 from checker.language import syntax as s
 from checker.language.build import Builder
-from checker.language.layout import Layout
-from checker.source import Source
+from checker.language.layout import BadIndent, Layout
+from checker.source import Source, Span
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 START = ("start", "expr")
@@ -69,31 +71,48 @@ def run(text: str, start: str = "start") -> tuple[s.File | s.Expr, Builder]:
 
 def parse(source: Source) -> s.File:
     """The syntax tree of a text.  Raises SpecErrors."""
-    tree, problems, _ = parse_all(source)
-    if problems:
-        raise SpecErrors(problems)
-    return tree
+    read = parse_all(source)
+    if read.problems:
+        raise SpecErrors(read.problems)
+    return read.tree
 
 
-def parse_all(source: Source) -> tuple[s.File, list[Diagnostic], frozenset[str]]:
-    """The tree of what can be read, everything wrong with the rest, and the names that occur in that rest."""
+@dataclass(frozen=True)
+class Parsed:
+    """What could be read of a text: the tree, everything wrong with the rest, the names that occur in that rest, and the text without tabs."""
+
+    tree: s.File
+    problems: list[Diagnostic]
+    torn: frozenset[str]
+    source: Source
+
+
+def parse_all(source: Source) -> Parsed:
+    """Reads a text, or as much of it as can be read."""
     from checker.language.recover import recover
 
-    text = source.text if source.text.endswith("\n") else source.text + "\n"
-    if "\t" not in text:
-        try:
-            tree, builder = run(text)
-            if not builder.problems:
-                assert isinstance(tree, s.File)
-                return tree, [], frozenset()
-        except Exception as e:  # whatever it is, recover finds it again, piece by piece
-            from lark.exceptions import UnexpectedInput
+    tidy, tabs = without_tabs(source)
+    try:
+        tree, builder = run(tidy.text if tidy.text.endswith("\n") else tidy.text + "\n")
+    except (UnexpectedInput, BadIndent):
+        builder = None
+    if builder is not None and not builder.problems:
+        assert isinstance(tree, s.File)
+        return Parsed(tree, tabs, frozenset(), tidy)
+    tree, problems, torn = recover(tidy)
+    return Parsed(tree, tabs + problems, torn, tidy)
 
-            from checker.language.layout import BadIndent
 
-            if not isinstance(e, UnexpectedInput | BadIndent):
-                raise
-    return recover(source)
+def without_tabs(source: Source) -> tuple[Source, list[Diagnostic]]:
+    """The text with blanks for tabs, and an error at the first of them."""
+    if "\t" not in source.text:
+        return source, []
+    lines = source.text.splitlines()
+    number, line = next((n, x) for n, x in enumerate(lines, 1) if "\t" in x)
+    column, more = line.index("\t") + 1, sum("\t" in x for x in lines) - 1
+    message = "a tab" + (f" (and in {more} more line{'s' * (more > 1)})" if more else "")
+    at = Span(number, column, number, column + 1)
+    return Source(source.name, source.text.expandtabs(4)), [Diagnostic("E101", message, at, source, "blanks", "let the editor indent with 4 blanks")]
 
 
 def parse_expression(source: Source) -> s.Expr:
