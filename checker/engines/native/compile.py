@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from checker.core.ir import Expr
 from checker.core.layout import StateLayout, state_layout
-from checker.core.lower import Predicate, Program, Site
+from checker.core.lower import Program, Site
 from checker.engines.native.codegen import Actions, Costs, Expressions
 from checker.engines.native.emit import DECLARATIONS, Fn
+from checker.engines.native.objects import load
 from checker.engines.native.symmetry import Symmetry, unary
 from checker.engines.native.values import Module
 
@@ -173,28 +172,4 @@ def compile_program(program: Program, symmetry: bool, extra: dict[str, list[Expr
     return Compiled(compiler.layout, addresses, sites, tuple(compiler.sorts.values()), ir, engine)
 
 
-_ready = False
-
-
-def load(ir: str, level: int = 2) -> Any:
-    """Optimises a module for this machine and loads it."""
-    global _ready
-    if not _ready:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        _ready = True
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, codemodel="jitdefault"
-    )
-    module = llvm.parse_assembly(ir)
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return engine
-
-
-__all__ = ["Compiled", "Predicate", "compile_program", "load"]
+__all__ = ["Compiled", "compile_program"]

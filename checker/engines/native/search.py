@@ -629,6 +629,10 @@ class Search:
                 return state * len(self._parts) + part.me
         return None
 
+    def canonical(self, row: Rows) -> Rows:
+        """The row (words) that stands for a state's orbit: the row itself without symmetry."""
+        return np.asarray(self._canonical(row.reshape(1, -1))[0])
+
     def states(self) -> Iterator[Rows]:
         """All stored states, as views (n, words): in breadth-first order within each."""
         for part in self._parts:

@@ -1,0 +1,103 @@
+"""LLVM IR → machine code in memory, remembered between runs.
+
+The same IR on the same machine gives the same object code, so it is kept in the user's cache folder under a hash of all it depends on.
+A cache that cannot be read or written is as good as none: nothing depends on it but time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+
+KEEP = 256  # objects kept; the least recently used go first
+
+_machine: Any = None
+
+
+def machine() -> Any:
+    """The target: this processor, with all it can do."""
+    global _machine
+    if _machine is None:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        target = llvm.Target.from_default_triple()
+        features = llvm.get_host_cpu_features().flatten()
+        _machine = target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, codemodel="jitdefault")
+    return _machine
+
+
+def load(ir: str) -> Any:
+    """An engine that holds the module's machine code: ask it for addresses, and keep it as long as they are used."""
+    path = _folder() / _key(ir)
+    code = _read(path)
+    engine = _engine(code) if code else None
+    if engine is None:
+        code = compile_ir(ir)
+        _write(path, code)
+        engine = _engine(code)
+        assert engine is not None
+    return engine
+
+
+def compile_ir(ir: str) -> bytes:
+    """Optimised object code for a module."""
+    target = machine()
+    module = llvm.parse_assembly(ir)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = llvm.create_pass_builder(target, options)
+    builder.getModulePassManager().run(module, builder)
+    return bytes(target.emit_object(module))
+
+
+def _engine(code: bytes) -> Any:
+    """None if it is no object code (a damaged cache)."""
+    target = machine()
+    try:
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+    except RuntimeError:
+        return None
+    return engine
+
+
+def _key(ir: str) -> str:
+    about = f"{llvmlite.__version__} {llvm.llvm_version_info} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    return hashlib.sha256(f"{about}\n{ir}".encode()).hexdigest()
+
+
+def _folder() -> Path:
+    base = os.environ.get("SPECTRACE_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "spectrace" / "objects"
+
+
+def _read(path: Path) -> bytes | None:
+    """What was stored, if its checksum is right."""
+    try:
+        data = path.read_bytes()
+        os.utime(path)
+    except OSError:
+        return None
+    digest, code = data[:32], data[32:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Stores whole files only, and drops the oldest beyond KEEP."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as f:
+            f.write(hashlib.sha256(code).digest() + code)
+        os.replace(f.name, path)
+        every = sorted(path.parent.iterdir(), key=lambda p: p.stat().st_mtime)
+        for old in every[:-KEEP]:
+            old.unlink(missing_ok=True)
