@@ -359,18 +359,20 @@ class _Climb:
         t = self.items[self.at]
         return ("not in", 2) if t == "not" else (str(t), 1)
 
-    def operand(self) -> s.Expr:
+    def operand(self, least: int) -> s.Expr:
         x = self.items[self.at]
-        if not isinstance(x, Token):
-            self.at += 1
-            return x  # type: ignore[no-any-return]
         self.at += 1
+        if not isinstance(x, Token):
+            return x  # type: ignore[no-any-return]
+        if x == "not" and least > s.PRECEDENCE["not"]:
+            hint = "put `not …` in brackets"
+            self.builder.problems.append(("E103", "`not` binds looser than the operator before it", span_of(x), "an operand", hint))
         inner = self.expression(s.PRECEDENCE["not" if x == "not" else "unary -"])
         return s.Unary(Span(*_start(x), *_end(inner)), str(x), inner)
 
     def expression(self, least: int) -> s.Expr:
         """As much as binds at least as tightly as `least`."""
-        left, compared = self.operand(), None
+        left, compared = self.operand(least), None
         while (op := self.operator())[0] and (level := s.PRECEDENCE[op[0]]) >= least:
             at = over(self.items[self.at : self.at + op[1]])
             self.at += op[1]
@@ -385,5 +387,6 @@ class _Climb:
 
     def chained(self, at: Span) -> None:
         """`a < b < c` is an error; for the rest of the checks it is `a < b and b < c`."""
-        hint = "write `a < b and b < c`"
-        self.builder.problems.append(("E108", "comparisons do not chain", at, "`and`, `or`, or the end of the expression", hint))
+        if not any(code == "E108" and span.line == at.line for code, _, span, _, _ in self.builder.problems):
+            hint = "write `a < b and b < c`"
+            self.builder.problems.append(("E108", "comparisons do not chain", at, "`and`, `or`, or the end of the expression", hint))

@@ -22,44 +22,64 @@ DECLARATIONS = (
 ).split()
 MEMBERS = "var durable ghost def action on".split()
 STATEMENTS = "require let choose if elif else for pass send".split()
+OPERANDS = "NAME NUMBER NOT LPAR FORALL EXISTS SELF SENT TRUE FALSE NONE".split()
 
-# What stands before the place, what stands there, how much of that is marked; what it is; what to write.
+# Words of other languages at the beginning of a line.
+SYNONYMS = {
+    **dict.fromkeys(["when", "guard", "await", "assert", "precondition"], "did you mean `require`?"),
+    **dict.fromkeys(["const", "constant", "constants", "parameter"], "did you mean `param`?"),
+    **dict.fromkeys(["variable", "variables", "vars", "state"], "did you mean `var`?"),
+    **dict.fromkeys(["struct", "class", "datatype"], "did you mean `record`?"),
+    **dict.fromkeys(["property", "safety", "always", "theorem"], "did you mean `invariant`?"),
+    **dict.fromkeys(["broadcast", "emit"], "did you mean `send`?"),
+    **dict.fromkeys(["func", "function", "fn", "let", "pred", "predicate"], "did you mean `def`?"),
+    **dict.fromkeys(["while", "loop"], "`for x in S` runs once for every element"),
+    "return": "an action returns nothing; what others shall know is sent",
+    "import": "a spec is one file",
+}
+
+# What stands before the place (a group is marked, too), what stands there; what it is; what to write.
 SLIPS: list[tuple[str, str, str, str]] = [
-    (r"&$", r"&", "`&&` is not an operator", "write `and`"),
-    (r"\|$", r"\|", "`||` is not an operator", "write `or`"),
+    (r"(&)$", r"&", "`&&` is not an operator", "write `and`"),
+    (r"(\|)$", r"\|", "`||` is not an operator", "write `or`"),
     (r"", r"!(?!=)", "`!` is not an operator", "write `not`"),
     (r"", r"~", "`~` is not an operator", "write `not`"),
     (r"", r"<?->", "`->` stands only in the type of a map", "write `implies`, or `==` for equivalence"),
     (r"", r"=>", "`=>` is not an operator", "write `implies`"),
-    (r"<=$", r">", "`<=>` is not an operator", "write `==`"),
-    (r"", r"<>", "`<>` is not an operator", "write `!=`"),
+    (r"(<=)$", r">", "`<=>` is not an operator", "write `==`"),
+    (r"(<)$", r">", "`<>` is not an operator", "write `!=`"),
     (r"", r"/\\", r"`/\` is not an operator", "write `and`"),
     (r"", r"\\/", r"`\/` is not an operator", "write `or`"),
     (r"", r"/", "`/` is not an operator", "write `//` for division of whole numbers"),
-    (r"\*$", r"\*", "`**` is not an operator", "there are no powers"),
+    (r"(\*)$", r"\*", "`**` is not an operator", "there are no powers"),
     (r"", r"(\+\+|--)", "`++` and `--` are not operators", "write `x += 1`"),
-    (r"^\s*(if|elif|for|action|on|process|single)\b.*$", r":\s*(#.*)?$", "a block has no `:` before it", "end the line here; the block is indented"),
+    (r"^\s*(?:if|elif|for|action|on|process|single)\b.*$", r":\s*(#.*)?$", "a block has no `:` before it", "end the line here; the block is indented"),
     (r"^\s*else$", r":\s*(#.*)?$", "a block has no `:` before it", "end the line here; the block is indented"),
     (r"^\s*else\s+$", r"if\b", "`else if` is one word", "write `elif`"),
-    (r"^\s*(elseif|elsif|elsewhen)\b.*$", r".*", "`else if` is one word", "write `elif`"),
+    (r"^\s*(?:elseif|elsif|elsewhen)\b.*$", r".*", "`else if` is one word", "write `elif`"),
     (r"^\s*let\s+\w+\s*$", r":=", "`let` names a value once and for all", "write `=`"),
-    (r"^\s*(param|type|enum|var|durable|ghost|def)\b.*$", r":=", "`:=` is for assignments in actions", "write `=`"),
-    (r"^\s*(var|durable|ghost|param)\s+\w+\s*$", r"=", "the type is missing", "`x: T = …`"),
-    (r"^\s*(require|if|elif|invariant|lemma|step|reachable|terminal|assume)\b.*$", r"=(?![=>])", "`=` does not compare", "write `==`"),
+    (r"^\s*(?:param|type|enum|var|durable|ghost|def)\b.*$", r":=", "`:=` is for assignments in actions", "write `=`"),
+    (r"^\s*(?:var|durable|ghost|param)\s+\w+\s*$", r"=", "the type is missing", "`x: T = …`"),
+    (r"^\s*(?:require|if|elif|invariant|lemma|step|reachable|terminal|assume)\b.*$", r"=(?![=>])", "`=` does not compare", "write `==`"),
     (r"^\s*def\b[^=]*=.*$", r"=(?![=>])", "`=` does not compare", "write `==`"),
     (r"^\s*[\w.\[\]']+\s*$", r"==", "this compares, and nothing is done with the result", "write `:=` to assign, or `require` before it"),
-    (r"^\s*[\w.]+(\[.*\])?'?\s*$", r"=(?![=>])", "`=` does not assign", "write `:=`"),
+    (r"^\s*[\w.]+(?:\[.*\])?'?\s*$", r"=(?![=>])", "`=` does not assign", "write `:=`"),
     (r":=.*$", r"=(?![=>])", "`=` does not compare", "write `==`"),
-    (r"\b(forall|exists)\s+[\w, ]+$", r"\.", "what do these range over?", "`forall x: T. …` for a type, `forall x in S. …` for a set"),
-    (r"\b(forall|exists)\b[^.]*$", r":", "the body of a quantifier follows a `.`", "`forall x: T. …`"),
-    (r"\b(forall|exists)\s+[^.]*:\s*\w+\s*(,\s*\w+\s*)?$", r"([(\[=<>!+\-*%&|]|and\b|or\b|implies\b)=?", "the body of a quantifier follows a `.`", "`forall x: T. …`"),
-    (r"\bin\b.*$", r"\.\.", "`a..b` is a type, not a set", "the set is `range(a, b + 1)`"),
+    (r"\bin\b[^.]*$", r"\.\.", "`a..b` is a type, not a set", "the set is `range(a, b + 1)`; a quantifier may also say `x: a..b`"),
+    (r"\b(?:forall|exists)\b[^.]*$", r"\s*(#.*)?$", "the body of a quantifier follows a `.`", "`forall x: T. …`"),
+    (r"\b(?:forall|exists)\s+[\w, ]+$", r"\.", "what do these range over?", "`forall x: T. …` for a type, `forall x in S. …` for a set"),
+    (r"\b(?:forall|exists)\b[^.]*$", r":", "the body of a quantifier follows a `.`", "`forall x: T. …`"),
+    (r"\b(?:forall|exists)\s+[^.]*:\s*\w+\s*(?:,\s*\w+\s*)?$", r"([(\[=<>!+\-*%&|]|and\b|or\b|implies\b)=?", "the body of a quantifier follows a `.`", "`forall x: T. …`"),
     (r"", r"\.\.", "`a..b` is a type, not a value", "the set is `range(a, b + 1)`"),
     (r"\bif\b.*$", r"then\b", "there is no `then`", "`a if c else b` is a value; a statement is `if c` with an indented block"),
+    (r"^\s*instance\b.*(=)$", r"=", "`==` compares", "write `=`"),
+    (r"^\s*(?:var|durable|ghost|record|message|param|def|type)\b.*:\s*\w+\s*$", r"\|", "types are not joined by `|`", "`T?` is a T or none"),
+    (r"^\s*on\s+\w+\s*\([\w, ]*$", r":", "the message says of which types its fields are", "only names here: `on M(a, b)`"),
     (r"", r"'", "there are no strings here", "name the values in an `enum`"),
+    (r"", r"\"[^\"]*$", "this text does not end", "close it with `\"` on the same line"),
     (r"", r"\"", "there are no strings here", "name the values in an `enum`"),
-    (r"", r";", "statements do not end in `;`", "each stands on its own line"),
-    (r"\b(set|seq|bag)$", r"[(<]", "the type of the elements stands in `[…]`", "`set[T]`, `seq[T, n]`, `bag[T, n]`"),
+    (r"", r";", "`;` separates nothing", "statements stand on lines of their own, items of an instance are separated by `,`"),
+    (r"\b(?:set|seq|bag)$", r"[(<]", "the type of the elements stands in `[…]`", "`set[T]`, `seq[T, n]`, `bag[T, n]`"),
     (r"\bmap\s*$", r"\[", "a map is not written so", "`map K -> V`"),
     (r"\bmap\s+\w+\s*$", r"(to\b|:|=>|,)", "a map is not written so", "`map K -> V`"),
 ]  # fmt: skip
@@ -84,8 +104,7 @@ def _slip(source: Source, line: int, column: int) -> tuple[str, str, Span] | Non
     for left, right, message, hint in SLIPS:
         found = re.match(right, here)
         if found and (behind := re.search(left, before)):
-            doubled = left.endswith("$") and len(left) <= 4 and left != "$"
-            start = column - len(behind.group(0)) if doubled else column
+            start = behind.start(1) + 1 if behind.lastindex else column
             width = len(re.sub(r"\s*(#.*)?$", "", found.group(0))) or 1
             return message, hint, Span(line, start, line, column + width)
     return None
@@ -109,11 +128,11 @@ def _token(source: Source, e: UnexpectedToken) -> Diagnostic:
         return _no_block(source, line if token.type == "_NL" else line, first)
     if first and token.type not in ("_NL", "$END") and not _opens_line(source, line, column):
         return _first_word(source, token, accepts)
-    slip = _slip(source, line, column)
+    slip = _slip(source, line, column if token.type != "_NL" else _code_end(source.line(line)))
     if slip:
         return Diagnostic("E103", slip[0], slip[2], source, None, slip[1])
     before = (e.token_history or [None])[-1]
-    if before is not None and before.type == "NAME" and before in s.RESERVED:
+    if before is not None and before.type == "NAME" and before in s.RESERVED and "PLUS" in accepts:
         return _reserved(source, before)
     return _other(source, token, accepts)
 
@@ -123,6 +142,11 @@ def _reserved(source: Source, word: Token) -> Diagnostic:
     at = Span(word.line or 1, word.column or 1, word.end_line or 1, word.end_column or 1)
     hint = "a conditional value is `a if c else b`" if word == "if" else None
     return Diagnostic("E103", f"`{word}` cannot stand here", at, source, "an expression", hint)
+
+
+def _code_end(text: str) -> int:
+    """The column after the last word of a line."""
+    return len(re.sub(r"\s*#.*", "", text).rstrip()) + 1
 
 
 def _opens_line(source: Source, line: int, column: int) -> bool:
@@ -151,21 +175,24 @@ def _first_word(source: Source, token: Token, accepts: frozenset[str]) -> Diagno
     indent = len(source.line(above)) - len(source.line(above).lstrip()) if above else 0
     at = Span(line, column, line, token.end_column or column + 1)
     if column - 1 > indent and "_NL" in accepts:
-        expected = f"{indent} blanks before a new line of the block, or the rest of line {above}"
+        expected = f"{indent} blanks before a new line of the block" if indent else "no blanks before a declaration"
+        expected += f", or the rest of line {above}"
         return Diagnostic("E104", f"this line is indented deeper than line {above}, so it continues it", at, source, expected)
     if token.type in ("_INDENT",) or (column > 1 and accepts & {"SORT", "PROTOCOL"}):
         return Diagnostic("E104", "this line is indented, but no line above opens a block", at, source, "no blanks before a declaration")
     if "_NL" not in accepts and above and "_DEDENT" not in accepts and not accepts & {"SORT", "REQUIRE", "ON"}:
-        end = len(re.sub(r"\s*#.*", "", source.line(above)).rstrip())
-        return Diagnostic("E103", f"line {above} is not finished", Span(above, end + 1, above, end + 2), source, words(accepts), "go on in the next line inside brackets, or indented deeper")
+        end = _code_end(source.line(above))
+        return Diagnostic("E103", f"line {above} is not finished", Span(above, end, above, end + 1), source, words(accepts), "go on in the next line inside brackets, or indented deeper")
     known = [w for w in (DECLARATIONS if column == 1 else [*MEMBERS, *STATEMENTS]) if w.upper() in accepts]
-    near = get_close_matches(token, known or DECLARATIONS, 1, 0.6)
-    hint = f"did you mean `{near[0]}`?" if near else _misplaced(token)
+    near = get_close_matches(token, known or DECLARATIONS, 1, 0.7)
+    hint = SYNONYMS.get(token) or (f"did you mean `{near[0]}`?" if near else _misplaced(token))
     return Diagnostic("E103", f"a line cannot begin with `{token}` here", at, source, words(accepts), hint)
 
 
-def _misplaced(token: Token) -> str | None:
+def _misplaced(token: str) -> str | None:
     """Where a word that cannot stand here belongs."""
+    if token == "var":
+        return "`let` names a value; variables are declared outside actions"
     if token in ("on", "durable"):
         return f"`{token}` belongs inside a `process`"
     if token in STATEMENTS:
@@ -179,15 +206,15 @@ def _other(source: Source, token: Token, accepts: frozenset[str]) -> Diagnostic:
     line, column = token.line or 1, token.column or 1
     text = source.line(line)
     before = re.match(r"\s*(\w+)\s+$", text[: column - 1])
-    if before and before.group(1) not in (*DECLARATIONS, *MEMBERS, *STATEMENTS) and token.type in ("NAME", "NUMBER", "NOT", "LPAR", "FORALL", "EXISTS", "SELF", "SENT", "TRUE", "FALSE", "NONE"):
-        return _unknown_word(source, line, text, before.group(1), before.start(1) + 1)
+    if before and before.group(1).upper() not in accepts and "FIELD" in accepts and token.type in OPERANDS:
+        return _unknown_word(source, line, before.group(1), before.start(1) + 1, accepts)
     if token.type in ("_NL", "$END"):
-        end = len(re.sub(r"\s*#.*", "", text).rstrip()) + 1
+        end = _code_end(text)
         return Diagnostic("E103", "the line ends too early", Span(line, end, line, end + 1), source, words(accepts), _unfinished(accepts))
     at = Span(line, column, token.end_line or line, token.end_column or column + 1)
     if token.type in ("_INDENT", "_DEDENT"):
         return Diagnostic("E104", "the indentation changes here", at, source, words(accepts))
-    hint = _comma(accepts) or (f"`{token}` is a reserved word" if token in s.RESERVED else None)
+    hint = _comma(accepts) or (f"`{token}` is a reserved word" if token in s.RESERVED and "NAME" in accepts else None)
     return Diagnostic("E103", f"`{token}` cannot stand here", at, source, words(accepts), hint)
 
 
@@ -198,19 +225,17 @@ def _comma(accepts: frozenset[str]) -> str | None:
 def _unfinished(accepts: frozenset[str]) -> str | None:
     if accepts == {"ELSE"}:
         return "`a if c else b` needs its `else`"
-    if "FORALL" in accepts:
+    if "FORALL" in accepts and "EQUAL" not in accepts:
         return "an expression goes on in the next line inside brackets, or indented deeper"
     return None
 
 
-def _unknown_word(source: Source, line: int, text: str, word: str, column: int) -> Diagnostic:
-    """`requre x > 3`"""
-    synonyms = {"when": "require", "guard": "require", "await": "require", "assert": "require", "while": "for", "return": "send", "emit": "send"}
-    known = STATEMENTS if text[:1] == " " else DECLARATIONS
-    near = [synonyms[word]] if word in synonyms else get_close_matches(word, known, 1, 0.6)
-    hint = f"did you mean `{near[0]}`?" if near else None
+def _unknown_word(source: Source, line: int, word: str, column: int, accepts: frozenset[str]) -> Diagnostic:
+    """`requre x > 3`: what was taken for a variable does not go on like one."""
+    near = get_close_matches(word, STATEMENTS, 1, 0.7)
+    hint = SYNONYMS.get(word) or (f"did you mean `{near[0]}`?" if near else _misplaced(word))
     at = Span(line, column, line, column + len(word))
-    return Diagnostic("E103", f"a line cannot begin with `{word}` here", at, source, "a statement: require, let, choose, if, for, send, pass, or an assignment", hint)
+    return Diagnostic("E103", f"a line cannot begin with `{word}` here", at, source, "require, let, choose, if, for, send, pass, or an assignment", hint)
 
 
 # ── what could have stood there ──────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checker.core import ir
+from checker.core.types import Unknown
 from checker.language.names import Names
 from checker.source import Span
 
@@ -97,7 +98,7 @@ class Flow:
                 for name in self.reads(e):
                     pending.pop(name, None)
             match st:
-                case ir.Assign() if self._plain(st) and st.span:
+                case ir.Assign() if self._plain(st) and st.span and not isinstance(st.value.type, Unknown):
                     if st.var in pending:
                         where, name = pending[st.var].line, self.user_name[st.var]
                         self.report.error("E406", f"`{name}` is assigned again, and nobody has looked at what line {where} assigned", st.span, "one assignment on each path", f"drop that in line {where}, or put it in an `else`")

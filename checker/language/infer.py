@@ -13,7 +13,7 @@ from typing import Any
 
 from checker.core import ir
 from checker.core.operators import TABLE, TypeMismatch
-from checker.core.operators.table import fits, join, ordered
+from checker.core.operators.table import join, ordered
 from checker.core.types import (
     BOOL,
     INT,
@@ -30,11 +30,12 @@ from checker.core.types import (
     Tuple,
     Type,
     Unknown,
+    sorts_in,
 )
 from checker.language import syntax as s
 from checker.language.names import Definition, Footprint, LookSite, Names, Process, Variable, nearest
 from checker.language.resolve import BUILT_IN
-from checker.language.typenames import KIND, TypeReader, describe, has_int, kind_of
+from checker.language.typenames import KIND, TypeReader, a_kind, describe, fits, has_int, kind_of, value_of_type
 from checker.source import Span
 
 TRUE, FALSE = ir.Const(BOOL, True), ir.Const(BOOL, False)
@@ -89,7 +90,7 @@ class Infer:
         found = self.expr(e)
         if not isinstance(found.type, Bool | Unknown):
             hint = f"compare it: `{self.text(e)} != none`" if isinstance(found.type, Option) else None
-            self.report.error("E305", f"{what} is {kind_of(found.type)} of type `{describe(found.type)}`", e.span, "a bool", hint)
+            self.report.error("E305", f"{what} is {value_of_type(found.type)}", e.span, "a bool", hint)
             return bad(e.span)
         return found
 
@@ -103,12 +104,14 @@ class Infer:
         if not fits(found.type, t):
             self.report.error("E301", f"{what} is of type `{describe(t)}`, but this is of type `{describe(found.type)}`", span, f"`{describe(t)}`", self._fit_hint(found.type, t, span))
             return bad(span)
-        if isinstance(t, Unknown) or (found.type == t and not has_int(t)):
+        if isinstance(t, Unknown) or is_bad(found) or (found.type == t and not has_int(t)):
             return found
         return ir.Fit(t, found, what, span=span)
 
     def _fit_hint(self, found: Type, t: Type, span: Span) -> str | None:
         text = self.report.source.snippet(span)
+        if isinstance(found, Set | Option) and isinstance(found.elem, Unknown):
+            return f"`{{k: … for k in {describe(t.key)}}}`" if isinstance(t, MapOf) and isinstance(found, Set) else None
         if isinstance(found, Option) and fits(found.elem, t):
             return f"it may be none; `the({text})` is its value"
         if isinstance(t, Set) and fits(found, t.elem):
@@ -125,24 +128,22 @@ class Infer:
     @contextmanager
     def bind(self, name: s.Ident, t: Type, what: str) -> Iterator[ir.Local]:
         """A name that is bound for a while."""
-        outer = self.scope.locals.get(name.name)
+        outer = dict(self.scope.locals)
         yield self.declare(name, t, what)
-        if outer:
-            self.scope.locals[name.name] = outer
-        else:
-            del self.scope.locals[name.name]
+        self.scope.locals = outer
 
     def declare(self, name: s.Ident, t: Type, what: str) -> ir.Local:
         """Enters a bound name; it may not hide what could be read here."""
         self._hides(name)
         local = ir.Local(t, self.names.fresh(name.name), span=name.span)
-        self.scope.locals[name.name] = LocalName(local, what, name.span)
+        if name.name != "_":
+            self.scope.locals[name.name] = LocalName(local, what, name.span)
         return local
 
     def _hides(self, name: s.Ident) -> None:
         hidden = None
         if name.name in self.scope.locals:
-            hidden = f"{self.scope.locals[name.name].what} of line {self.scope.locals[name.name].span.line}"
+            hidden = f"{self.scope.locals[name.name].what} `{name.name}` of line {self.scope.locals[name.name].span.line}"
         elif self.scope.process and name.name in self.scope.process.vars:
             hidden = f"a variable of {self.scope.process.name}"
         elif name.name in self.names.symbols:
@@ -207,7 +208,7 @@ class Infer:
             for v in found:
                 v.read = True
         elif e.name in self.names.messages:
-            self.report.error("E211", f"`{e.name}` is a message, not a value", e.span, "a value", f"whether one was sent is `sent {e.name}(…)`")
+            self._message_as_value(e.name, e.span)
         elif e.name in BUILT_IN:
             self.report.error("E210", f"`{e.name}` is built in and needs arguments", e.span, f"`{e.name}(…)`")
         elif e.name == "_":
@@ -215,6 +216,11 @@ class Infer:
         else:
             self.report.unknown("E203", "name", e, self.visible(), "a variable, parameter, definition, or bound name")
         return bad(e.span)
+
+    def _message_as_value(self, name: str, at: Span) -> None:
+        sent = f"sent {name}(…)" if self.names.messages[name].fields else f"sent {name}"
+        hint = f"`on {name}` receives one" if self.scope.process else f"whether one was sent is `{sent}`"
+        self.report.error("E211", f"`{name}` is a message, not a value", at, "a value", hint)
 
     def visible(self) -> Iterable[str]:
         """Names that could be meant here."""
@@ -224,6 +230,7 @@ class Infer:
         yield from own.defs if own else ()
         yield from self.names.symbols
         yield from BUILT_IN
+        yield from ("none", "true", "false", "self")
         if not own:
             yield from (v.name for v in self.names.all_vars())
 
@@ -235,9 +242,9 @@ class Infer:
         primed = self.primed is e
         self.scope.footprint.reads.setdefault(v.key, e.span)
         whole = ir.Read(v.type, v.key, primed, span=e.span)
-        if not self.may_read(v, e.span) or v.process is None or v.process is not self.scope.process:
-            return whole
-        if not v.keyed:
+        if not self.may_read(v, e.span):
+            return bad(e.span)
+        if v.process is None or v.process is not self.scope.process or not v.keyed:
             return whole
         self.scope.footprint.itself = True
         assert v.process.ident is not None
@@ -277,7 +284,7 @@ class Infer:
             self.report.error("E206", f"`{t.name}` has no field `{name.name}`", name.span, f"one of {fields}", nearest(name.name, [f for f, _ in t.fields]))
         elif not isinstance(t, Unknown):
             hint = f"it may be none; `the({text}).{name.name}` is the field of its value" if isinstance(t, Option) and isinstance(t.elem, Record) else None
-            self.report.error("E307", f"`{text}` is {kind_of(t)} of type `{describe(t)}` and has no fields", name.span, "a record before the `.`", hint)
+            self.report.error("E307", f"`{text}` is {value_of_type(t)} and has no fields", name.span, "a record before the `.`", hint)
 
     def _of_process(self, p: Process, e: s.Member) -> ir.Expr:
         """P.x"""
@@ -291,7 +298,7 @@ class Infer:
             return self.read(v, e)
         if e.name.name in p.defs:
             return self.call_definition(p.defs[e.name.name], [], e)
-        self.report.unknown("E203", f"variable of {p.name}", e.name, [*p.vars, *p.defs], f"a variable of {p.name}")
+        self.report.unknown("E203", "variable", e.name, [*p.vars, *p.defs], f"a variable of {p.name}", p.name)
         return bad(e.span)
 
     def prime(self, e: s.Prime) -> ir.Expr:
@@ -377,11 +384,11 @@ class Infer:
         try:
             t = TABLE[op].type(tuple(a.type for a in args), attr)
         except TypeMismatch as mismatch:
-            where = mismatch.position
+            where = None if mismatch.position is None else min(mismatch.position, len(parts) - 1)
             at = parts[where] if where is not None else e
             hint = self._option_hint(args[where].type, op, attr, args, where, at) if where is not None else None
             wanted, _, found = str(mismatch).partition(", not ")
-            found = f"{kind_of(args[where].type)} of type `{describe(args[where].type)}`" if where is not None else found
+            found = f"{value_of_type(args[where].type)}" if where is not None else found
             self.report.error("E302", f"{label or op} does not take {found}" if found else f"{label or op}: {wanted}", at.span, wanted, hint)
             return bad(e.span)
         return ir.Apply(t, op, tuple(args), attr, span=e.span)
@@ -423,9 +430,16 @@ class Infer:
         left, right = retype_empty(left, right.type), retype_empty(right, left.type)
         t = self.joined(left, right, e.at, f"`{e.op}` between", e)
         if t is not None and e.op not in ("==", "!=") and not ordered(t):
-            hint = "identities have no order: every one is like any other" if isinstance(bare(t), Sort) else None
+            hint = self._order_hint(t)
             self.report.error("E304", f"values of type `{describe(t)}` have no order", e.at, "numbers, members of an enum, or tuples, records and options of these", hint)
         return ir.Apply(BOOL, COMPARE[e.op], (left, right), span=e.span)
+
+    def _order_hint(self, t: Type) -> str | None:
+        if isinstance(t, Set):
+            return "`A subset B` compares sets"
+        sort = next(iter(sorts_in(t)), None)
+        inside = "" if isinstance(bare(t), Sort) or sort is None else f", and `{describe(t)}` contains a `{sort.name}`"
+        return f"identities have no order{inside}" if sort else None
 
     def joined(self, left: ir.Expr, right: ir.Expr, at: Span, what: str, e: s.Binary | None = None) -> Type | None:
         """The type two values share; an error (and None) if they have none."""
@@ -457,24 +471,24 @@ class Infer:
                 return bad(e.span)
         elif not isinstance(t, Unknown):
             hint = f"`{self.text(e.left)} in keys({self.text(e.right)})`" if isinstance(t, MapOf) else None
-            self.report.error("E306", f"`{self.text(e.right)}` is {kind_of(t)} of type `{describe(t)}`", e.right.span, f"a set, sequence or bag after `{e.op}`", hint)
+            self.report.error("E306", f"`{self.text(e.right)}` is {value_of_type(t)}", e.right.span, f"a set, sequence or bag after `{e.op}`", hint)
             return bad(e.span)
         inside = ir.Apply(BOOL, "member", (left, right), span=e.span)
         return inside if e.op == "in" else ir.Apply(BOOL, "not", (inside,), span=e.span)
 
     def _arithmetic(self, e: s.Binary, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         op = overloaded(e.op, left.type, right.type)
-        found = self._one_element_hint(e, op, left, right)
+        found = self.one_element(e, e.op, left, right)
         return found or self.apply(op, [left, right], e, [e.left, e.right], label=f"`{e.op}`")
 
-    def _one_element_hint(self, e: s.Binary, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr | None:
+    def one_element(self, e: s.Binary, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr | None:
         """`S + x` and `s + x`, where `{x}` and `[x]` are meant."""
         for a, b, node in ((left.type, right.type, e.right), (right.type, left.type, e.left)):
             if isinstance(a, Set | Seq) and not isinstance(b, Set | Seq | Unknown) and fits(b, a.elem):
                 t = self.text(node)
                 one = f"{{{t}}}" if isinstance(a, Set) else f"[{t}]"
                 kind = "set" if isinstance(a, Set) else "sequence"
-                self.report.error("E302", f"`{e.op}` between a {kind} and an element", node.span, f"a {kind}", f"write `{one}`")
+                self.report.error("E302", f"`{op}` between a {kind} and an element", node.span, f"a {kind}", f"write `{one}`")
                 return bad(e.span)
         return None
 
@@ -511,7 +525,7 @@ class Infer:
             hint = f"it may be none; `the({text})` is its value"
         if isinstance(t, BagOf):
             hint = f"how often it holds x is `count({text}, x)`"
-        self.report.error("E307", f"`{text}` is {kind_of(t)} of type `{describe(t)}` and has no index", base.span, "a map, a sequence, or a tuple", hint)
+        self.report.error("E307", f"`{text}` is {value_of_type(t)} and has no index", base.span, "a map, a sequence, or a tuple", hint)
 
     def _component(self, e: s.Index, base: ir.Expr, t: Tuple) -> ir.Expr:
         if not isinstance(e.index, s.Number) or e.index.value >= len(t.elems):
@@ -574,6 +588,10 @@ class Infer:
         assert b.type is not None
         if isinstance(b.type, s.Named) and b.type.name in self.names.quorums:
             return self.symbol(s.Name(b.type.span, b.type.name))
+        if isinstance(b.type, s.Named) and (b.type.name in self.scope.locals or self._is_variable(s.Name(b.type.span, b.type.name))):
+            name = b.type.name
+            self.report.error("E204", f"`{name}` is a value, not a type", b.type.span, "a type after `:`", f"`… in {name}` ranges over the elements of a set")
+            return bad(b.type.span)
         t = self.types.read(b.type)
         return ir.Apply(Set(t), "all", (), t, span=b.type.span)
 
@@ -584,7 +602,7 @@ class Infer:
             return found
         hints = {Seq: f"its elements are `elems({self.text(e)})`, its indices `indices({self.text(e)})`", Int: f"the numbers below it are `range(0, {self.text(e)})`",
                  MapOf: f"its keys are `keys({self.text(e)})`"}  # fmt: skip
-        self.report.error("E306", f"`{self.text(e)}` is {kind_of(found.type)} of type `{describe(found.type)}`", e.span, "a set, or the name of a type", hints.get(type(found.type)))
+        self.report.error("E306", f"`{self.text(e)}` is {value_of_type(found.type)}", e.span, "a set, or the name of a type", hints.get(type(found.type)))
         return bad(e.span)
 
     def comprehension(self, e: s.Comprehension) -> ir.Expr:
@@ -638,10 +656,10 @@ class Infer:
                 return self._drop(e)
             return self.call_definition(found[0], e.args, e)
         if name in self.names.messages:
-            self.report.error("E211", f"`{name}` is a message, not a value", e.name.span, "a value", f"whether one was sent is `sent {name}(…)`")
+            self._message_as_value(name, e.name.span)
             return self._drop(e)
         if name in self.names.symbols:
-            return self._no_call(e, f"a {KIND[self.names.symbols[name].kind]}")
+            return self._no_call(e, a_kind(self.names.symbols[name].kind))
         if found or self.names.process_vars(name) or (own_var(self.scope.process, name)):
             return self._no_call(e, "a definition of another process" if found else "a variable")
         known = [*self.names.defs, *(self.scope.process.defs if self.scope.process else ()), *BUILT_IN, *(n for n, t in self.names.types.items() if isinstance(t, Record))]
@@ -711,10 +729,13 @@ class Infer:
     def define(self, d: Definition) -> None:
         """Types the body of a definition, once."""
         if d.state == "busy":
-            self.report.error("E212", f"the definition `{d.name}` calls itself", d.decl.name.span, "a definition without recursion")
+            way = [f"`{n}`" for n in self.names.busy[self.names.busy.index(d.name) + 1 :]]
+            through = f", through {', '.join(way)}" if way else ""
+            self.report.error("E212", f"the definition `{d.name}` calls itself{through}", d.decl.name.span, "a definition without recursion")
         if d.state != "new":
             return
         d.state = "busy"
+        self.names.busy.append(d.name)
         ident = d.process.ident if d.process else None
         inner = Infer(self.names, self.types, Scope("def", d.process, itself=ident, footprint=d.footprint))
         locals_ = [inner.declare(n, t, "the parameter") for n, t in d.params]
@@ -723,6 +744,7 @@ class Infer:
         else:
             d.body = inner.expr(d.decl.body)
         own = [("self", ident)] if ident is not None and d.footprint.itself else []
+        self.names.busy.pop()
         d.locals = (*own, *((n.name, n.type) for n in locals_))
         d.state = "done"
 
@@ -792,7 +814,7 @@ class Infer:
             self.report.error("E302", f"`sum` does not take {kind_of(t)}", e.args[0].span, "a number")
         if kind != "sum" and not ordered(t):
             self.report.error("E304", f"values of type `{describe(t)}` have no order", e.args[0].span, "numbers, members of an enum, or tuples, records and options of these")
-        return ir.Fold(INT if isinstance(t, Int) else t, kind, name, domain, where, body, span=e.span)
+        return ir.Fold(INT if isinstance(t, Int) or kind == "sum" else t, kind, name, domain, where, body, span=e.span)
 
     # ── messages ──
 
@@ -819,7 +841,7 @@ class Infer:
 
     def _field_count(self, e: s.Sent, name: str, fields: list[str], given: int) -> None:
         count = f"{len(fields)} field{'s' * (len(fields) != 1)}"
-        self.report.error("E209", f"`{name}` has {count}, not {given}", e.span, f"`{name}({', '.join(fields)})`; `_` matches anything")
+        self.report.error("E209", f"`{name}` has {count}, not {given}", e.span, f"`{name}({', '.join(fields)})`; `_` matches anything" if fields else f"`sent {name}`")
 
     def _pattern(self, a: s.Expr, to: tuple[str, Type] | None) -> ir.Expr | None:
         """A field of `sent`: compared, not stored; `_` matches anything."""
@@ -853,6 +875,10 @@ class Infer:
 def bad(span: Span | None) -> ir.Expr:
     """What stands where there was an error."""
     return ir.Const(Unknown(), None, span=span)
+
+
+def is_bad(e: ir.Expr) -> bool:
+    return isinstance(e, ir.Const) and isinstance(e.type, Unknown)
 
 
 def own_var(p: Process | None, name: str) -> bool:

@@ -30,22 +30,25 @@ class Report:
 
     def error(self, code: str, message: str, span: Span, expected: str | None = None, hint: str | None = None) -> None:
         found = Diagnostic(code, message, span, self.source, expected, hint)
-        if not any(d.span == span and d.code == code for d in self.errors):
+        if not any(d.span == span and code in (d.code, "E202") for d in self.errors):
             self.errors.append(found)
 
-    def unknown(self, code: str, kind: str, at: s.Ident | s.Name, known: Iterable[str], expected: str) -> None:
+    def unknown(self, code: str, kind: str, at: s.Ident | s.Name, known: Iterable[str], expected: str, of: str = "") -> None:
         """A name that stands for nothing, with the nearest that does."""
         if at.name not in self.torn:
-            self.error(code, f"unknown {kind} `{at.name}`", at.span, expected, nearest(at.name, known))
+            self.error(code, f"unknown {kind} `{at.name}`{f' of {of}' if of else ''}", at.span, expected, nearest(at.name, known))
 
     def warning(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.warnings.append(Diagnostic(code, message, span, self.source, None, hint))
 
 
+SYNONYMS = {"null": "none", "nil": "none", "undefined": "none", "boolean": "bool", "integer": "int", "string": "enum", "size": "len", "card": "len"}
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """A hint at the known name that was probably meant."""
     names = [k for k in known if k != name]
-    close = get_close_matches(name, names, 1, 0.6) or [k for k in names if k.lower() == name.lower()]
+    close = [k for k in names if k.lower() == SYNONYMS.get(name.lower(), name.lower())] or get_close_matches(name, names, 1, 0.6)
     return f"did you mean `{close[0]}`?" if close else None
 
 
@@ -177,6 +180,7 @@ class Names:
     messages: dict[str, Message] = field(default_factory=dict)
     network: str = "set"
     counter: int = 0
+    busy: list[str] = field(default_factory=list)  # definitions whose bodies are being looked at
 
     def fresh(self, name: str) -> str:
         """A binder name that occurs once in the model."""

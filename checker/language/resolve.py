@@ -11,7 +11,7 @@ from typing import TypeVar
 from checker.core.types import BOOL, INT, Bool, Enum, Int, MapOf, Record, Sort, Type, Unknown
 from checker.language import syntax as s
 from checker.language.names import Definition, Message, Names, Process, Report, Symbol, Variable, nearest
-from checker.language.typenames import KIND, TypeReader, describe
+from checker.language.typenames import TypeReader, a_kind, describe
 from checker.source import Source
 
 D = TypeVar("D", bound=s.Decl)
@@ -86,7 +86,7 @@ class Resolver:
             return False
         before = self.names.symbols.get(name.name)
         if before:
-            self.report.error("E201", f"`{name.name}` is already a {KIND[before.kind]}, declared in line {before.span.line}", name.span, "another name")
+            self.report.error("E201", f"`{name.name}` is already {a_kind(before.kind)}, declared in line {before.span.line}", name.span, "another name")
             return False
         self.names.symbols[name.name] = Symbol(kind, name.name, name.span)
         return True
@@ -174,7 +174,7 @@ class Resolver:
             if name.name not in self.report.torn:
                 self.report.error("E208", f"no identities are called `{name.name}`", name.span, expected, hint)
         else:
-            self.report.error("E208", f"a {describe(t)} cannot identify a process", name.span, expected)
+            self.report.error("E208", f"`{name.name}` is {a_kind(self.names.symbols[name.name].kind)}, which cannot identify processes", name.span, expected)
         return Unknown()
 
     def _members(self, p: Process) -> None:
@@ -193,7 +193,7 @@ class Resolver:
         if name.name in seen:
             self.report.error("E201", f"`{name.name}` is already declared in line {seen[name.name].span.line}", name.span, "another name")
         elif before:
-            self.report.error("E201", f"`{name.name}` is already a {KIND[before.kind]}, declared in line {before.span.line}", name.span, "another name")
+            self.report.error("E201", f"`{name.name}` is already {a_kind(before.kind)}, declared in line {before.span.line}", name.span, "another name")
         else:
             seen[name.name] = name
         return seen.get(name.name) is name

@@ -10,7 +10,7 @@ from checker.core.types import Int, MapOf, Option, Record, Seq, Set, Tuple, Type
 from checker.language import syntax as s
 from checker.language.infer import TRUE, Infer, LocalName, element, overloaded
 from checker.language.names import Message, SendSite, Variable
-from checker.language.typenames import KIND, describe, kind_of
+from checker.language.typenames import a_kind, describe, kind_of
 
 
 class Statements:
@@ -107,7 +107,7 @@ class Statements:
             return value
         sign, old = stmt.op[0], self._old(v, path, stmt)
         node = s.Binary(stmt.span, sign, stmt.target, stmt.value, stmt.span)
-        hinted = self.infer._one_element_hint(node, overloaded(sign, t, value.type), old, value)
+        hinted = self.infer.one_element(node, stmt.op, old, value)
         op = overloaded(sign, t, value.type)
         found = hinted or self.infer.apply(op, [old, value], node, [stmt.target, stmt.value], label=f"`{stmt.op}`")
         return self.infer.fit(found, t, what, stmt.value.span)
@@ -141,7 +141,7 @@ class Statements:
             p = self.names.processes[e.base.name]
             self.names.use(p.name)
             if e.name.name not in p.vars:
-                self.report.unknown("E203", f"variable of {p.name}", e.name, p.vars, f"a variable of {p.name}")
+                self.report.unknown("E203", "variable", e.name, p.vars, f"a variable of {p.name}", p.name)
             elif p is own and p.vars[e.name.name].keyed:
                 self.infer.expr(e)
                 return None
@@ -168,7 +168,7 @@ class Statements:
         if found:
             self.infer.expr(e)
         elif e.name in self.names.symbols:
-            self.report.error("E409", f"`{e.name}` is a {KIND[self.names.symbols[e.name].kind]}, not a variable", e.span, "a variable")
+            self.report.error("E409", f"`{e.name}` is {a_kind(self.names.symbols[e.name].kind)}, not a variable", e.span, "a variable")
         elif self.scope.process and e.name in self.scope.process.defs:
             self.report.error("E409", f"`{e.name}` is a definition, not a variable", e.span, "a variable")
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from checker.core import ir
-from checker.core.operators import TABLE
+from checker.core.operators import TABLE, table
 from checker.core.types import (
     BOOL,
     INT,
@@ -57,7 +57,9 @@ class TypeReader:
     def _declare(self, name: str) -> None:
         decl = self.decls[name]
         if name in self.busy:
-            self.report.error("E213", f"the type `{name}` contains itself", decl.name.span, "types that end", "link by an index or an identity instead")
+            way = [f"`{n}`" for n in self.busy[self.busy.index(name) + 1 :]]
+            through = f", through {', '.join(way)}" if way else ""
+            self.report.error("E213", f"the type `{name}` contains itself{through}", decl.name.span, "types that end", "link by an index or an identity instead")
             self.names.types[name] = Unknown()
             return
         self.busy.append(name)
@@ -107,7 +109,7 @@ class TypeReader:
             sort = self.names.quorums[t.name].sort.name
             self.report.error("E312", f"`{t.name}` is a quorum, not a type", t.span, expected, f"a set of its members has the type `set[{sort}]`")
         elif symbol:
-            self.report.error("E204", f"`{t.name}` is a {KIND[symbol.kind]}, not a type", t.span, expected)
+            self.report.error("E204", f"`{t.name}` is {a_kind(symbol.kind)}, not a type", t.span, expected)
         elif t.name in self.names.messages:
             self.report.error("E204", f"`{t.name}` is a message, not a type", t.span, expected, "declare a record with these fields")
         else:
@@ -164,7 +166,7 @@ class TypeReader:
             case s.Name() if e.name in self.names.symbols:
                 kind = self.names.symbols[e.name].kind
                 hint = f"its size is `len({e.name})`" if kind == "sort" else None
-                self.report.error("E311", f"`{e.name}` is a {KIND[kind]}; the size of a type must be constant", e.span, expected, hint)
+                self.report.error("E311", f"`{e.name}` is {a_kind(kind)}; the size of a type must be constant", e.span, expected, hint)
             case s.Name():
                 self.report.unknown("E203", "name", e, self.names.params, expected)
             case _:
@@ -245,6 +247,8 @@ def describe(t: Type) -> str:
 
 def kind_of(t: Type) -> str:
     """What sort of thing a type's values are, for people."""
+    if t == Option(Unknown()):
+        return "none"
     names: list[tuple[type, str]] = [
         (Bool, "a bool"), (Int, "a number"), (Option, "an option"), (Tuple, "a tuple"), (Set, "a set"), (Seq, "a sequence"),
         (BagOf, "a bag"), (MapOf, "a map"), (Enum, "a member of an enum"), (Sort, "an identity"), (Record, "a record"),
@@ -252,4 +256,31 @@ def kind_of(t: Type) -> str:
     return next((text for cls, text in names if isinstance(t, cls)), "a value")
 
 
-__all__ = ["KIND", "TypeReader", "describe", "has_int", "kind_of", "nearest"]
+def value_of_type(t: Type) -> str:
+    """`a set of type set[RM]`, for people."""
+    kind = kind_of(t)
+    return kind if describe(t) in ("bool", "int", "none") else f"{kind} of type `{describe(t)}`"
+
+
+def fits(a: Type, b: Type) -> bool:
+    """May a value of type a stand where b is declared?  What is not known goes with everything."""
+    match a, b:
+        case (_, Unknown()) | (Unknown(), _):
+            return True
+        case (Set(x), Set(y)) | (BagOf(x), BagOf(y)) | (Seq(x), Seq(y)) | (Option(x), Option(y)):
+            return fits(x, y)
+        case x, Option(y):
+            return fits(x, y)
+        case Tuple(xs), Tuple(ys):
+            return len(xs) == len(ys) and all(map(fits, xs, ys))
+        case MapOf(k1, v1), MapOf(k2, v2):
+            return fits(k1, k2) and fits(v1, v2)
+    return table.fits(a, b)
+
+
+def a_kind(kind: str) -> str:
+    """A kind of symbol with its article."""
+    return f"{'an' if kind in ('enum',) else 'a'} {KIND[kind]}"
+
+
+__all__ = ["KIND", "a_kind", "fits", "TypeReader", "describe", "has_int", "kind_of", "nearest", "value_of_type"]

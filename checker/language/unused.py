@@ -11,7 +11,7 @@ def warn_unused(names: Names) -> None:
     for v in names.all_vars():
         if not v.read and not v.ghost:
             names.report.warning("W601", f"`{v.name}` is never read", v.decl.name.span)
-        elif not v.written:
+        elif not v.written and not v.decl.choice:
             names.report.warning("W602", f"`{v.name}` never changes", v.decl.name.span, "a constant is a `param` or a `def`")
     for d in names.all_defs():
         if not d.used:

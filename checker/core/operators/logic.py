@@ -81,7 +81,7 @@ ROWS = [
         _order,
         _lt,
         native=lambda g, _, a, b: g.less(a, b),
-        smt=lambda s, _, a, b: s.less(a, b),
+        smt=lambda s, n, a, b: s.less(n.args[0].type, a, b),
     ),
     Row("gt", "`a > b`", _order, lambda n, a, b: _lt(n, b, a), expand=_swap("lt")),
     Row("le", "`a <= b`", _order, lambda n, a, b: not _lt(n, b, a), expand=lambda n: apply("not", apply("lt", n.args[1], n.args[0]))),

@@ -164,6 +164,6 @@ ROWS = [
         _variant,
         lambda _, u: u,
         native=lambda g, n, u: g.project(u, n.attr),
-        smt=lambda s, n, u: s.project(u, n.attr),
+        smt=lambda s, n, u: s.project(n.type, u, n.attr),
     ),
 ]

@@ -29,7 +29,7 @@ FIELDS = (
     "SOURCE", "END", "DEPTH", "LAST", "ENDS", "ENDED",
     # buffers: successors of one source and how many fit, how many were needed; the batch; lanes to all partitions
     "OUT", "CAP", "NEED", "HASHES", "RECENT", "RECENT_RAW", "LANES", "LANE_ROOM", "CURSOR",
-    # results: per action, (cut, fault, steps) of the ABI, best state + 1 per event, "something was noted", total
+    # results: per action, (cut, fault, steps, end) of the ABI, best state + 1 per event, "something was noted", total
     "STATS", "EVENT", "BEST", "NOTED", "TRANSITIONS", "BUDGET",
 )
 (
@@ -143,13 +143,13 @@ def note_bits(p, place, bits, state):
 
 @njit(**_part)
 def note_expansion(p, source, successors, cut):
-    """What one expansion reported: steps, a fault, or nothing at all (a deadlock)."""
+    """What one expansion reported: steps, a fault, or nothing at all (a deadlock, unless the state may end there)."""
     event = p[EVENT]
     fault = load(event, 1)
     note_bits(p, STEPS, load(event, 2), source)
     if fault:
         note(p, min(FAULTS + fault - 1, MAX_EVENTS - 1), source)
-    elif successors == 0 and cut == 0 and p[DEADLOCK]:
+    elif successors == 0 and cut == 0 and load(event, 3) == 0 and p[DEADLOCK]:
         note(p, DEADLOCKS, source)
 
 
@@ -419,6 +419,7 @@ def explore(p):
             cut = get(event, 0)
             store(event, 1, 0)
             store(event, 2, 0)
+            store(event, 3, 0)
             n = call5(expand, row, out, cap, stats, event)
             if n > cap:
                 p[NEED] = n

@@ -18,19 +18,13 @@ import llvmlite.binding as llvm
 
 KEEP = 256  # objects kept; the least recently used go first
 
-_machine: Any = None
-
-
 def machine() -> Any:
-    """The target: this processor, with all it can do."""
-    global _machine
-    if _machine is None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        target = llvm.Target.from_default_triple()
-        features = llvm.get_host_cpu_features().flatten()
-        _machine = target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, codemodel="jitdefault")
-    return _machine
+    """The target: this processor, with all it can do.  A new one for each engine, which owns it and deletes it in the end."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    features = llvm.get_host_cpu_features().flatten()
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, codemodel="jitdefault")
 
 
 def load(ir: str) -> Any:

@@ -134,7 +134,7 @@ class Partition:
         self.words, self.memory = kernel.words, memory
         self.p = np.zeros(len(k.FIELDS), np.int64)
         self.stats = np.zeros(max(1, kernel.actions), np.int64)
-        self.event = np.zeros(3, np.int64)
+        self.event = np.zeros(4, np.int64)
         self.best = np.zeros(k.MAX_EVENTS, np.uint64)  # the system gives its pages as they are touched
         self.ends = np.zeros(k.MAX_ENDS, np.uint64)
         ids = MAX_IDS // parts + 1
@@ -389,7 +389,7 @@ class Search:
         call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 5)(self.kernel.initial)
         stats, cap, words = np.zeros_like(self._parts[0].stats), FIRST_CAP, self.kernel.words
         while True:
-            rows, event = np.zeros((cap + 1, words), np.uint64), np.zeros(3, np.int64)
+            rows, event = np.zeros((cap + 1, words), np.uint64), np.zeros(4, np.int64)
             n = call(0, address_of(rows), cap, address_of(stats), address_of(event))
             if n <= cap:
                 return self._canonical(rows[:n]), event

@@ -1,0 +1,190 @@
+"""States, steps and changes in the user's own terms: display names of identities, `RM2: Prepare`, `rm_state[RM2]: working → prepared`.
+
+Everything that people or files get to see of a behaviour is made from these; nothing here decides a layout or a colour.
+Hidden variables (the network, budgets of faults) are never shown as such: messages are shown where they are sent and received.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from checker.core.bind import Instance, Transition
+from checker.core.ir import base_name
+from checker.core.types import Bag, Enum, Id, Int, Map, Rec, Value
+from checker.verdict import State, Step
+
+
+@dataclass(frozen=True)
+class Change:
+    """One place of the state that a step changed: `path` as the user would write it."""
+
+    path: str
+    old: str
+    new: str
+
+
+class Display:
+    """How the things of one instance are shown."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.names = instance.names
+        self.visible = [v for v in instance.vars.values() if not v.hidden]
+
+    # values
+
+    def value(self, v: Value) -> str:
+        """A value as the user would write it."""
+        if isinstance(v, bool):
+            return "true" if v else "false"
+        if v is None:
+            return "none"
+        if isinstance(v, Id):
+            return self.identity(v)
+        if isinstance(v, Rec):
+            return self.message(v) if v.name in self.instance.messages else v.name + self._list("()", v.values)
+        if isinstance(v, frozenset):
+            return "{" + ", ".join(sorted(map(self.value, v), key=natural)) + "}"
+        if isinstance(v, Map):
+            return "{" + ", ".join(f"{self.value(k)}: {self.value(x)}" for k, x in v.items()) + "}"
+        if isinstance(v, Bag):
+            return "{" + ", ".join(sorted((self.value(k) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural)) + "}"
+        if type(v) is tuple:
+            return self._list("[]", v)
+        return str(v)
+
+    def identity(self, v: Id) -> str:
+        """The display name of an identity."""
+        given = self.names.get(v.sort, ())
+        return given[v.index] if v.index < len(given) else f"{v.sort}{v.index + 1}"
+
+    def _list(self, brackets: str, vs: tuple[Value, ...]) -> str:
+        return brackets[0] + ", ".join(map(self.value, vs)) + brackets[1]
+
+    def message(self, m: Rec, sender: bool = True) -> str:
+        """A message with whom it is for and from."""
+        decl = self.instance.messages[m.name]
+        n = len(decl.payload.fields)
+        text = m.name + (self._list("()", m.values[:n]) if n else "")
+        rest = list(m.values[n:])
+        if decl.to and rest:
+            to = rest.pop(0)
+            text += f" to {self.value(to)}" if sender else ""
+        return text + (f" from {self.value(rest[0])}" if decl.sender and rest and sender else "")
+
+    # steps
+
+    def actor(self, step: Step) -> str | None:
+        """The process that takes a step: `RM2`, `TM`, `Node 3`; None for a global action."""
+        return self.process(step.process, dict(step.choices).get("self"))
+
+    def process(self, process: str | None, itself: Value) -> str | None:
+        """A process, and which one of them."""
+        if process is None or itself is None:
+            return process
+        return self.value(itself) if isinstance(itself, Id) or not isinstance(itself, int | bool) else f"{process} {self.value(itself)}"
+
+    def label(self, step: Step, before: State | None = None) -> str:
+        """What a step is, in one line."""
+        actor = self.actor(step)
+        match step.kind:
+            case "handler" if step.received is not None:
+                return f"{actor} receives {self._received(step)}"
+            case "crash":
+                return f"{actor} crashes and restarts" + self._arguments(step, ())
+            case "stop":
+                return f"{actor} stops for good"
+            case "loss" | "duplication":
+                verb = "loses" if step.kind == "loss" else "duplicates"
+                return f"the network {verb} {self._lost(step, before)}"
+        text = base_name(step.action) + self._arguments(step, self._params(step))
+        return f"{actor}: {text}" if actor else text
+
+    def _received(self, step: Step) -> str:
+        assert step.received is not None
+        decl = self.instance.messages[step.received.name]
+        text = self.message(step.received, sender=False)
+        sender = f" from {self.value(step.received.values[-1])}" if decl.sender else ""
+        return text + sender + self._arguments(step, ())
+
+    def _params(self, step: Step) -> tuple[str, ...]:
+        action = self.transition(step)
+        return tuple(n for n, _ in action.params if n != "self") if action else ()
+
+    def transition(self, step: Step) -> Transition | None:
+        """The transition of the instance that a step is one of."""
+        return next((a for a in self.instance.actions if (a.name, a.process, a.kind) == (step.action, step.process, step.kind)), None)
+
+    def _arguments(self, step: Step, params: tuple[str, ...]) -> str:
+        """`(v1)` for the parameters, `, choosing b = 2` for the choices in the body."""
+        given = dict(step.choices)
+        inside = "(" + ", ".join(self.value(given[p]) for p in params) + ")" if params else ""
+        chosen = [f"{base_name(n)} = {self.value(v)}" for n, v in step.choices if n != "self" and n not in params]
+        return inside + (f", choosing {', '.join(chosen)}" if chosen else "")
+
+    def _lost(self, step: Step, before: State | None) -> str:
+        chosen = {base_name(n): v for n, v in step.choices}
+        if "message" in chosen:
+            return self.message(chosen["message"])
+        if before is not None:
+            for var in (v.name for v in self.instance.vars.values() if v.hidden == "network"):
+                queue = before[var].get(chosen["sender"], {}).get(chosen["receiver"], ())
+                if chosen["at"] < len(queue):
+                    return self.message(queue[chosen["at"]])
+        return "a message"
+
+    # states and what changed
+
+    def state(self, state: State) -> list[tuple[str, str]]:
+        """The variables of a state with their values; a map that is the same everywhere is said once."""
+        return [(v.name, self._spread(state[v.name], v.keyed)) for v in self.visible if v.name in state]
+
+    def _spread(self, v: Value, keyed: bool) -> str:
+        if isinstance(v, Map) and len(v) > 1 and len(set(v.values())) == 1:
+            return f"{self.value(next(iter(v.values())))} (for each {self.kind(next(iter(v)))})"
+        return self.value(v)
+
+    def kind(self, key: Value) -> str:
+        """What kind of thing a key of a map is."""
+        if isinstance(key, Id):
+            return key.sort
+        for t in self.instance.model.types.values():
+            if isinstance(t, Enum) and key in t.members:
+                return t.name
+        named = [n for n, t in self.instance.model.types.items() if isinstance(t, Int)]
+        return named[0] if isinstance(key, int) and len(named) == 1 else "key"
+
+    def changes(self, old: State, new: State) -> list[Change]:
+        """What differs between two states, as deep as it can be said."""
+        found: list[Change] = []
+        for v in self.visible:
+            found += changes(v.name, old[v.name], new[v.name], self.value, self._fields)
+        return found
+
+    def _fields(self, r: Rec) -> list[str]:
+        t = self.instance.records.get(r.name)
+        return [n for n, _ in t.fields] if t else []
+
+
+def changes(
+    path: str, old: Value, new: Value, show: Callable[[Value], str], fields: Callable[[Rec], list[str]]
+) -> Iterator[Change]:
+    """The differences of two values: inside maps and records, else as a whole."""
+    if old == new:
+        return
+    if isinstance(old, Map) and isinstance(new, Map):
+        for k in old:
+            yield from changes(f"{path}[{show(k)}]", old[k], new[k], show, fields)
+    elif isinstance(old, Rec) and isinstance(new, Rec) and old.name == new.name and len(fields(old)) == len(old.values) > 1:
+        for name, a, b in zip(fields(old), old.values, new.values, strict=True):
+            yield from changes(f"{path}.{name}", a, b, show, fields)
+    else:
+        yield Change(path, show(old), show(new))
+
+
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A key by which RM10 comes after RM9."""
+    import re
+
+    return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", text) if p)

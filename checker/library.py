@@ -1,0 +1,96 @@
+"""Finding a spec: SPEC is `-` (standard input), the path of a file, or the name of a shipped protocol.
+
+The shipped specs are `specs/<protocol>/<name>.spec` beside this package in a checkout, and `checker/_specs/` inside a wheel.
+A protocol's main spec goes by the name of its folder, any other by `folder/name`.  What cannot be read is a Mistake, never a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from checker.settings import Mistake, nearest
+from checker.source import Source
+
+HERE = Path(__file__).resolve().parent
+
+
+def root() -> Path | None:
+    """The folder of the shipped specs, if there is one."""
+    return next((p for p in (HERE / "_specs", HERE.parent / "specs") if p.is_dir()), None)
+
+
+def shipped() -> dict[str, Path]:
+    """Every shipped spec by name, in the order of the names."""
+    found: dict[str, Path] = {}
+    here = root()
+    for path in sorted(here.glob("*/*.spec")) if here else []:
+        folder = path.parent.name
+        found[folder if path.stem == folder else f"{folder}/{path.stem}"] = path
+    return found
+
+
+def find(spec: str) -> Path:
+    """The file that SPEC stands for.  Raises Mistake."""
+    path = Path(spec)
+    if path.is_file() or (path.exists() and not path.is_dir()):
+        return path
+    known = shipped()
+    if spec in known:
+        return known[spec]
+    if path.is_dir():
+        inside = sorted(p.name for p in path.glob("*.spec"))
+        raise Mistake(f"{spec} is a directory", f"it has {', '.join(inside)}" if inside else None)
+    raise Mistake(f"no file and no shipped protocol is called `{spec}`", _hint(spec, path, known))
+
+
+def _hint(spec: str, path: Path, known: dict[str, Path]) -> str | None:
+    beside = [str(p) for p in path.parent.glob("*.spec")] if path.parent.is_dir() else []
+    if f"{spec}.spec" in beside:
+        return f"did you mean `{spec}.spec`?"
+    names = [*known, *(n.rsplit("/", 1)[1] for n in known if "/" in n), *beside]
+    shown = ", ".join(known)
+    return nearest(spec, names) or (f"shipped are {shown}" if shown else None)
+
+
+def read(spec: str) -> Source:
+    """The text that SPEC stands for.  Raises Mistake."""
+    if spec == "-":
+        return Source("<stdin>", _text(sys.stdin.buffer.read(), "standard input"))
+    path = find(spec)
+    return Source(_shown(path), _text(load_bytes(path), str(path)))
+
+
+def _shown(path: Path) -> str:
+    """The path as short as it can be said from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def load_bytes(path: Path) -> bytes:
+    """What a file holds.  Raises Mistake."""
+    try:
+        return path.read_bytes()
+    except OSError as why:
+        raise Mistake(f"cannot read {path}: {(why.strerror or str(why)).lower()}") from None
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as why:
+        line = data[: why.start].count(b"\n") + 1
+        raise Mistake(f"{name} is not UTF-8 text (line {line}, byte {data[why.start]:#04x})") from None
+    if not text.strip():
+        raise Mistake(f"{name} is empty", "`spectrace new NAME` writes a spec to start from")
+    return text
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a text file.  Raises Mistake."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as why:
+        raise Mistake(f"cannot write {path}: {(why.strerror or str(why)).lower()}") from None
