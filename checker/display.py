@@ -6,12 +6,13 @@ Hidden variables (the network, budgets of faults) are never shown as such: messa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from checker.core.bind import Instance, Transition
 from checker.core.ir import base_name
-from checker.core.types import Bag, Enum, Id, Int, Map, Rec, Value
+from checker.core.types import Bag, Id, Map, MapOf, Option, Rec, Record, Tuple, Type, Value, show
 from checker.verdict import State, Step
 
 
@@ -34,24 +35,28 @@ class Display:
 
     # values
 
-    def value(self, v: Value) -> str:
-        """A value as the user would write it."""
+    def value(self, v: Value, t: Type | None = None) -> str:
+        """A value as the user would write it; its type tells a tuple from a sequence."""
         if isinstance(v, bool):
             return "true" if v else "false"
         if v is None:
             return "none"
+        t = t.elem if isinstance(t, Option) else t
+        inside = getattr(t, "elem", None)
         if isinstance(v, Id):
             return self.identity(v)
         if isinstance(v, Rec):
-            return self.message(v) if v.name in self.instance.messages else v.name + self._list("()", v.values)
+            return self.message(v) if v.name in self.instance.messages else self._record(v)
         if isinstance(v, frozenset):
-            return "{" + ", ".join(sorted(map(self.value, v), key=natural)) + "}"
+            return "{" + ", ".join(sorted((self.value(x, inside) for x in v), key=natural)) + "}"
         if isinstance(v, Map):
-            return "{" + ", ".join(f"{self.value(k)}: {self.value(x)}" for k, x in v.items()) + "}"
+            key, val = (t.key, t.val) if isinstance(t, MapOf) else (None, None)
+            return "{" + ", ".join(f"{self.value(k, key)}: {self.value(x, val)}" for k, x in v.items()) + "}"
         if isinstance(v, Bag):
-            return "{" + ", ".join(sorted((self.value(k) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural)) + "}"
+            return "{" + ", ".join(sorted((self.value(k, inside) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural)) + "}"
         if type(v) is tuple:
-            return self._list("[]", v)
+            parts = t.elems if isinstance(t, Tuple) else (inside,) * len(v)
+            return self._list("()" if isinstance(t, Tuple) else "[]", v, parts)
         return str(v)
 
     def identity(self, v: Id) -> str:
@@ -59,19 +64,22 @@ class Display:
         given = self.names.get(v.sort, ())
         return given[v.index] if v.index < len(given) else f"{v.sort}{v.index + 1}"
 
-    def _list(self, brackets: str, vs: tuple[Value, ...]) -> str:
-        return brackets[0] + ", ".join(map(self.value, vs)) + brackets[1]
+    def _list(self, brackets: str, vs: tuple[Value, ...], ts: tuple[Type | None, ...]) -> str:
+        return brackets[0] + ", ".join(map(self.value, vs, ts)) + brackets[1]
 
-    def message(self, m: Rec, sender: bool = True) -> str:
-        """A message with whom it is for and from."""
+    def _record(self, r: Rec) -> str:
+        t = self.instance.records.get(r.name)
+        return r.name + self._list("()", r.values, tuple(f for _, f in t.fields) if t else (None,) * len(r.values))
+
+    def message(self, m: Rec, ends: bool = True) -> str:
+        """A message, with whom it is for and from."""
         decl = self.instance.messages[m.name]
         n = len(decl.payload.fields)
-        text = m.name + (self._list("()", m.values[:n]) if n else "")
-        rest = list(m.values[n:])
-        if decl.to and rest:
-            to = rest.pop(0)
-            text += f" to {self.value(to)}" if sender else ""
-        return text + (f" from {self.value(rest[0])}" if decl.sender and rest and sender else "")
+        text = m.name + (self._list("()", m.values[:n], tuple(t for _, t in decl.payload.fields)) if n else "")
+        if not ends:
+            return text
+        to = f" to {self.value(m.values[n])}" if decl.to else ""
+        return text + to + (f" from {self.value(m.values[-1])}" if decl.sender else "")
 
     # steps
 
@@ -104,7 +112,7 @@ class Display:
     def _received(self, step: Step) -> str:
         assert step.received is not None
         decl = self.instance.messages[step.received.name]
-        text = self.message(step.received, sender=False)
+        text = self.message(step.received, ends=False)
         sender = f" from {self.value(step.received.values[-1])}" if decl.sender else ""
         return text + sender + self._arguments(step, ())
 
@@ -138,53 +146,31 @@ class Display:
 
     def state(self, state: State) -> list[tuple[str, str]]:
         """The variables of a state with their values; a map that is the same everywhere is said once."""
-        return [(v.name, self._spread(state[v.name], v.keyed)) for v in self.visible if v.name in state]
+        return [(v.name, self._spread(state[v.name], v.type)) for v in self.visible if v.name in state]
 
-    def _spread(self, v: Value, keyed: bool) -> str:
-        if isinstance(v, Map) and len(v) > 1 and len(set(v.values())) == 1:
-            return f"{self.value(next(iter(v.values())))} (for each {self.kind(next(iter(v)))})"
-        return self.value(v)
-
-    def kind(self, key: Value) -> str:
-        """What kind of thing a key of a map is."""
-        if isinstance(key, Id):
-            return key.sort
-        for t in self.instance.model.types.values():
-            if isinstance(t, Enum) and key in t.members:
-                return t.name
-        named = [n for n, t in self.instance.model.types.items() if isinstance(t, Int)]
-        return named[0] if isinstance(key, int) and len(named) == 1 else "key"
+    def _spread(self, v: Value, t: Type) -> str:
+        if isinstance(v, Map) and isinstance(t, MapOf) and len(v) > 1 and len(set(v.values())) == 1:
+            return f"{self.value(next(iter(v.values())), t.val)} (for each {show(t.key)})"
+        return self.value(v, t)
 
     def changes(self, old: State, new: State) -> list[Change]:
         """What differs between two states, as deep as it can be said."""
-        found: list[Change] = []
-        for v in self.visible:
-            found += changes(v.name, old[v.name], new[v.name], self.value, self._fields)
-        return found
+        return [c for v in self.visible for c in self._changes(v.name, old[v.name], new[v.name], v.type)]
 
-    def _fields(self, r: Rec) -> list[str]:
-        t = self.instance.records.get(r.name)
-        return [n for n, _ in t.fields] if t else []
-
-
-def changes(
-    path: str, old: Value, new: Value, show: Callable[[Value], str], fields: Callable[[Rec], list[str]]
-) -> Iterator[Change]:
-    """The differences of two values: inside maps and records, else as a whole."""
-    if old == new:
-        return
-    if isinstance(old, Map) and isinstance(new, Map):
-        for k in old:
-            yield from changes(f"{path}[{show(k)}]", old[k], new[k], show, fields)
-    elif isinstance(old, Rec) and isinstance(new, Rec) and old.name == new.name and len(fields(old)) == len(old.values) > 1:
-        for name, a, b in zip(fields(old), old.values, new.values, strict=True):
-            yield from changes(f"{path}.{name}", a, b, show, fields)
-    else:
-        yield Change(path, show(old), show(new))
+    def _changes(self, path: str, old: Value, new: Value, t: Type | None) -> Iterator[Change]:
+        """The differences of two values: inside maps and records, else as a whole."""
+        if old == new:
+            return
+        if isinstance(t, MapOf):
+            for k in old:
+                yield from self._changes(f"{path}[{self.value(k, t.key)}]", old[k], new[k], t.val)
+        elif isinstance(t, Record) and len(t.fields) > 1:
+            for (name, inner), a, b in zip(t.fields, old.values, new.values, strict=True):
+                yield from self._changes(f"{path}.{name}", a, b, inner)
+        else:
+            yield Change(path, self.value(old, t), self.value(new, t))
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """A key by which RM10 comes after RM9."""
-    import re
-
     return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", text) if p)

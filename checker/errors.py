@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "E309": "option of an option",
     "E310": "capacity is missing",
     "E311": "not constant",
+    "E313": "empty",
     "E312": "quantified over a quorum where a type is needed",
     # E4: what may be read and written where
     "E401": "not local: read",

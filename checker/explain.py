@@ -23,7 +23,6 @@ from checker.core.ir import (
     IfStmt,
     Let,
     LetStmt,
-    Node,
     Quant,
     Read,
     Require,
@@ -47,7 +46,7 @@ from checker.core.meaning import (
     take,
 )
 from checker.core.operators.table import FALSE, TRUE
-from checker.core.types import Rec, Value
+from checker.core.types import BOOL, Rec, Value, show
 from checker.display import Display, natural
 from checker.source import Source, Span
 from checker.verdict import State, Step, Trace
@@ -67,9 +66,10 @@ class Part:
 
 @dataclass
 class Reason:
-    """Why the property `name` is false: for these elements, because of these parts."""
+    """Why the property `name` (declared at `line`) is false: for these elements, because of these parts."""
 
     name: str
+    line: int | None = None
     bindings: list[tuple[str, str]] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
 
@@ -85,11 +85,13 @@ class Blocked:
 
 @dataclass(frozen=True)
 class FaultReport:
-    """What a spec fault ran into: the step or property in which it happened, its place, and the values involved."""
+    """What a spec fault ran into: the step or property in which it happened, its place, the values involved, and, where a value did
+    not fit, what does."""
 
     where: str
     span: Span | None
     values: tuple[tuple[str, str], ...]
+    fits: str = ""
 
 
 def snippet(source: Source, span: Span | None) -> str:
@@ -121,7 +123,7 @@ class Explainer:
         world = World(self.instance, states[-1])
         if prop.kind == "step":
             world = World(self.instance, states[-2], states[-1])
-        reason = Reason(name)
+        reason = Reason(name, prop.span.line if prop.span else None)
         self._why(prop.expr, {}, world, False, reason)
         return reason
 
@@ -156,16 +158,16 @@ class Explainer:
 
     def values(self, node: Any, env: Env, world: World) -> tuple[tuple[str, str], ...]:
         """The values of the parts of a node, as (text, value), where the text does not say it already."""
-        found: dict[str, str] = {}
-        for arg in _operands(node):
-            text = snippet(self.source, arg.span)
-            try:
-                value = self.display.value(evaluate(arg, env, world))
-            except (Fault, KeyError):
-                continue
-            if text and text != value:
-                found[text] = value
-        return tuple(found.items())
+        return tuple(dict(v for arg in _operands(node) for v in self._value(arg, env, world)).items())
+
+    def _value(self, e: Expr, env: Env, world: World) -> Iterator[tuple[str, str]]:
+        text = snippet(self.source, e.span)
+        try:
+            value = self.display.value(evaluate(e, env, world), e.type)
+        except (Fault, KeyError):
+            return
+        if text and text != value:
+            yield text, value
 
     # ── deadlock ──
 
@@ -237,15 +239,22 @@ class Explainer:
         found = [*self._faults_of_actions(state), *self._faults_of_properties(state)]
         exact = [f for f in found if f[1].text == text and self.instance.model.place(f[1].node) == place]
         for where, fault, env, world in exact or [f for f in found if f[1].text in text]:
-            return FaultReport(where, _span(fault.node), self.values(fault.node, env, world))
+            return self._fault(where, fault, env, world)
         return None
+
+    def _fault(self, where: str, fault: Fault, env: Env, world: World) -> FaultReport:
+        node = fault.node
+        inner = [x for a in _operands(node) for x in (a, *_leaves(a))]
+        values = dict(v for x in inner for v in self._value(x, env, world))
+        fits = show(node.type) if isinstance(node, Fit) and node.type != BOOL else ""
+        return FaultReport(where, node.span, tuple(values.items()), fits)
 
     def initial_fault(self) -> FaultReport | None:
         """The spec fault of an initial value."""
         try:
             list(initial_states(self.instance))
         except Fault as fault:
-            return FaultReport("an initial value", _span(fault.node), self.values(fault.node, {}, World(self.instance, {})))
+            return self._fault("an initial value", fault, {}, World(self.instance, {}))
         return None
 
     def _faults_of_actions(self, state: State) -> Iterator[tuple[str, Fault, Env, World]]:
@@ -364,12 +373,15 @@ def _operands(node: Any) -> list[Expr]:
     return []
 
 
+def _leaves(e: Expr) -> list[Expr]:
+    """The variables and names that an arithmetic expression is made of."""
+    if isinstance(e, Apply) and e.op in ("add", "sub", "mul", "div", "mod", "neg", "union", "diff", "inter", "concat"):
+        return [x for a in e.args for x in (_leaves(_bare(a)) or [_bare(a)]) if not isinstance(x, Const)]
+    return []
+
+
 def _bare(e: Expr) -> Expr:
     return _bare(e.value) if isinstance(e, Fit) else e
-
-
-def _span(node: Node) -> Span | None:
-    return node.span
 
 
 __all__ = ["Blocked", "Explainer", "FaultReport", "Part", "Reason", "Stop", "run", "snippet"]

@@ -53,6 +53,24 @@ def _hint(spec: str, path: Path, known: dict[str, Path]) -> str | None:
     return nearest(spec, names) or (f"shipped are {shown}" if shown else None)
 
 
+def several(specs: list[str]) -> list[str]:
+    """What `test` goes through: the specs given, those in the folders given, or all that are shipped.  Raises Mistake."""
+    out: list[str] = []
+    for spec in specs:
+        if Path(spec).is_dir() and spec not in shipped():
+            inside = sorted(map(str, Path(spec).rglob("*.spec")))
+            if not inside:
+                raise Mistake(f"{spec} has no specs in it")
+            out += inside
+        else:
+            find(spec)
+            out.append(spec)
+    out = out or list(shipped())
+    if not out:
+        raise Mistake("no specs are shipped with this installation", "name the specs to test")
+    return out
+
+
 def read(spec: str) -> Source:
     """The text that SPEC stands for.  Raises Mistake."""
     if spec == "-":
@@ -94,3 +112,17 @@ def write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as why:
         raise Mistake(f"cannot write {path}: {(why.strerror or str(why)).lower()}") from None
+
+
+def write_all(files: dict[str, str], output: Path) -> list[str]:
+    """Writes files: one to `output` (or into it, if it is a folder), several into the folder `output`.  What was written."""
+    if len(files) == 1 and not output.is_dir():
+        write(output, next(iter(files.values())))
+        return [str(output)]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as why:
+        raise Mistake(f"cannot write into {output}: {(why.strerror or str(why)).lower()}") from None
+    for name, text in files.items():
+        write(output / name, text)
+    return [str(output / name) for name in files]

@@ -17,8 +17,9 @@ from rich.text import Text
 from checker.core.bind import Instance
 from checker.core.model import Expect
 from checker.display import Display
-from checker.explain import Blocked, Part, Reason
+from checker.explain import Blocked, FaultReport, Part, Reason
 from checker.source import Source, Span
+from checker.trace import Frame
 from checker.verdict import Limits, Progress, Result, State, Trace, Verdict
 
 Lines = list[Text]
@@ -124,12 +125,18 @@ def claim(instance: Instance, r: Result, scope: Scope) -> str:
         case Verdict.VIOLATED if r.trace is None:
             return f"{r.property} — {r.message or 'no reachable state is a witness'}: {_all_of(instance, r)}"
         case Verdict.VIOLATED:
-            return f"{r.property} — after {count(len(r.trace or ()), 'step')}, and no shorter behaviour does"
+            return f"{r.property} — {_by(r)}"
         case Verdict.DEADLOCK:
-            return f"nothing can happen any more after {count(len(r.trace or ()), 'step')}"
+            return f"nothing can happen any more — {_by(r)}"
         case Verdict.SPEC_FAULT:
-            return f"{r.message}{f' ({r.place})' if r.place else ''} — after {count(len(r.trace or ()), 'step')}"
+            return f"{r.message}{f' ({r.place})' if r.place else ''} — {_by(r)}"
     return f"stopped by {STOPS.get(r.stopped_by or '', r.stopped_by or 'something')}; nothing wrong in what was looked at: {_some_of(instance, r)}"
+
+
+def _by(r: Result) -> str:
+    if not r.trace:
+        return "in an initial state" if r.trace is not None else "before any state"
+    return f"a shortest behaviour to it has {count(len(r.trace), 'step')}"
 
 
 def _properties(instance: Instance, scope: Scope) -> str:
@@ -180,7 +187,8 @@ def unwitnessed(instance: Instance, r: Result) -> list[str]:
 
 
 def _counts(r: Result) -> str:
-    return f"{count(r.distinct_states, 'distinct state')}, {count(r.transitions, 'transition')}, depth {r.depth}"
+    states = "" if r.trace is None else f"{count(r.distinct_states, 'distinct state')} so far, "
+    return f"{states}{count(r.transitions, 'transition')}, depth {r.depth}"
 
 
 def _cost(r: Result, scope: Scope) -> str:
@@ -189,6 +197,24 @@ def _cost(r: Result, scope: Scope) -> str:
     memory = f", {amount(r.peak_memory_bytes)}" if r.peak_memory_bytes else ""
     engine = "" if r.engine == "native" else f", {r.engine} engine"
     return f"{seconds(scope.total)}: compiled in {seconds(r.seconds.get('compile', 0.0))}, explored in {seconds(explore)}{rate}{memory}{engine}"
+
+
+def found(r: Result, seen: str) -> Lines:
+    """What a random walk ran into."""
+    what = r.property or r.message or "nothing can happen any more"
+    where = f" ({r.place})" if r.place else ""
+    head = Text.assemble((_word(r) + ":", BAD), f" {what}{where} — seen on a random walk of {count(len(r.trace or ()), 'step')}")
+    return [head, Text(f"  {seen}")]
+
+
+def nothing_found(seen: str, r: Result, instance: Instance) -> Lines:
+    """Random walks that ran into nothing say nothing about what they did not see."""
+    lines = [Text.assemble(("nothing wrong seen", DOUBT), f" on {seen}; this says nothing about the rest")]
+    lines += [Text(f"  {n} reached after {count(d, 'step')} at best") for n, d in r.witnesses.items()]
+    never = [n for n, k in r.fired.items() if not k]
+    lines += [Text(f"  never happened: {', '.join(never)}")] if never else []
+    missing = unwitnessed(instance, r)
+    return lines + ([Text(f"  not reached: {', '.join(missing)}")] if missing else [])
 
 
 def expectation(e: Expect | None, problems: list[str]) -> Lines:
@@ -241,6 +267,25 @@ def changed(d: Display, old: State, new: State, pad: str) -> Lines:
     return [Text.assemble(pad, c.path, (": ", DIM), c.old, (" → ", DIM), (c.new, "cyan")) for c in found]
 
 
+def frames(fs: list[Frame]) -> Lines:
+    """A trace read from a file, without its spec: each state by what changed in it."""
+    lines: Lines = []
+    width, before = len(str(max(0, len(fs) - 1))), dict[str, str]()
+    for n, f in enumerate(fs):
+        lines.append(Text.assemble((f"{n:>{width}}  ", DIM), (f.label, BOLD)))
+        pad = " " * (width + 4)
+        lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(f.sent))] if f.sent else []
+        paths = [p for p in dict.fromkeys([*before, *f.values]) if before.get(p) != f.values.get(p)]
+        lines += [_change(pad, p, before.get(p), f.values.get(p)) for p in paths] or [Text(pad + "(changes no variable)", DIM)]
+        before = f.values
+    return lines
+
+
+def _change(pad: str, path: str, old: str | None, new: str | None) -> Text:
+    arrow = "" if old is None else f"{old} → "
+    return Text.assemble(pad, path, (": ", DIM), arrow, (new if new is not None else "(gone)", "cyan"))
+
+
 # ── why ──
 
 
@@ -260,17 +305,18 @@ def caret(source: Source, span: Span, note: str = "") -> Lines:
 
 def reason(r: Reason) -> Lines:
     """Which part of a property is false, for which elements, with values."""
+    where = f" (line {r.line})" if r.line else ""
     bindings = f" for {', '.join(f'{n} = {v}' for n, v in r.bindings)}" if r.bindings else ""
-    lines = [Text.assemble((r.name, BOLD), f" is false{bindings}:" if r.parts else f" is false{bindings}")]
-    return lines + [line for p in r.parts for line in part(p)]
+    lines = [Text.assemble((r.name, BOLD), (where, DIM), f" is false{bindings}:" if r.parts else f" is false{bindings}")]
+    return lines + [part(p, r.line) for p in r.parts]
 
 
-def part(p: Part, pad: str = "    ") -> Lines:
-    """`rm_state[a] == aborted is true: rm_state[a] = aborted`"""
+def part(p: Part, line: int | None) -> Text:
+    """`rm_state[a] == aborted is true, as rm_state[a] = aborted`"""
     values = ", ".join(f"{n} = {v}" for n, v in p.values)
-    where = f" (line {p.line})" if p.line else ""
+    where = f" (line {p.line})" if p.line and p.line != line else ""
     word = ("true", GOOD) if p.truth else ("false", BAD)
-    return [Text.assemble(pad, p.text, (" is ", DIM), word, f", as {values}" if values else "", (where, DIM))]
+    return Text.assemble("    ", p.text, (" is ", DIM), word, f", as {values}" if values else "", (where, DIM))
 
 
 def blocked(rows: list[Blocked]) -> Lines:
@@ -280,6 +326,15 @@ def blocked(rows: list[Blocked]) -> Lines:
         who = f"{', '.join(row.who)}: " if row.who else ""
         lines.append(Text.assemble(("    " + who + row.action, ""), (" — ", DIM), row.why))
     return lines
+
+
+def fault(instance: Instance, f: FaultReport, message: str) -> Lines:
+    """What a spec fault ran into."""
+    values = ", ".join(f"{n} = {v}" for n, v in f.values)
+    lines = [Text.assemble((f.where, BOLD), f" runs into a fault: {message}")]
+    lines += caret(instance.model.source, f.span) if f.span else []
+    lines += [Text(f"    where {values}")] if values else []
+    return lines + ([Text(f"    and what fits is {f.fits}")] if f.fits else [])
 
 
 # ── progress ──

@@ -214,7 +214,7 @@ class Binder:
     def _expr(self, e: Expr, env: dict[str, Type]) -> Expr:
         match e:
             case Const():
-                t = Int(e.value, e.value) if isinstance(e.type, Int) else self.type(e.type)
+                t = Seq(Unknown(), 0) if e.value == () else Int(e.value, e.value) if isinstance(e.type, Int) else self.type(e.type)
                 return replace(e, type=t)
             case Param():
                 return self._constant(self.type(e.type), self.sizes[e.name])
@@ -241,6 +241,8 @@ class Binder:
                 return fit(self.expr(e.value, env), self.type(e.type), e.what, e.span)
             case Quant():
                 d = self._domain(e.domain, env)
+                if _nothing(d):
+                    return TRUE if e.kind == "forall" else FALSE
                 return replace(e, type=BOOL, domain=d, body=self.expr(e.body, {**env, e.name: elem(d)}))
             case SetOf():
                 return self._set_of(e, env)
@@ -264,9 +266,7 @@ class Binder:
 
     def _domain(self, e: Expr, env: dict[str, Type]) -> Expr:
         d = self.expr(e, env)
-        if isinstance(d.type, Set) and isinstance(d.type.elem, Unknown):  # the empty set: nothing to range over
-            return Const(Set(Int(0, 0)), frozenset())
-        return d
+        return Const(NOTHING, frozenset()) if isinstance(elem(d), Unknown) else d
 
     def _call(self, e: Call, env: dict[str, Type]) -> Expr:
         d = self.model.defs[e.name]
@@ -278,6 +278,8 @@ class Binder:
 
     def _set_of(self, e: SetOf, env: dict[str, Type]) -> Expr:
         d = self._domain(e.domain, env)
+        if _nothing(d):
+            return Const(NOTHING, frozenset())
         inner = {**env, e.name: elem(d)}
         where, body = self.expr(e.where, inner), self.expr(e.body, inner)
         cap = d.type.cap if isinstance(d.type, Set) and d.type.cap is not None else card_of(elem(d))
@@ -285,6 +287,8 @@ class Binder:
 
     def _fold_node(self, e: Fold, env: dict[str, Type]) -> Expr:
         d = self._domain(e.domain, env)
+        if _nothing(d):
+            return number(0) if e.kind == "sum" else replace(e, type=Int(0, 0), domain=Const(Set(Int(0, 0)), frozenset()), where=TRUE, body=number(0))
         inner = {**env, e.name: elem(d)}
         where, body = self.expr(e.where, inner), self.expr(e.body, inner)
         t = body.type
@@ -337,6 +341,8 @@ class Binder:
                     out.append(replace(s, value=v))
                 case Choose():
                     d = self._domain(s.domain, env)
+                    if _nothing(d):
+                        return (*out, Require(FALSE, span=s.span))
                     env[s.name] = elem(d)
                     out.append(replace(s, type=elem(d), domain=d, where=self.expr(s.where, env)))
                 case Assign():
@@ -348,6 +354,8 @@ class Binder:
                     out.append(replace(s, cond=c, then=self.block(s.then, env), orelse=self.block(s.orelse, env)))
                 case ForAll():
                     d = self._domain(s.domain, env)
+                    if _nothing(d):
+                        continue
                     out.append(replace(s, domain=d, body=self.block(s.body, {**env, s.name: elem(d)})))
                 case _:
                     raise AssertionError(s)
@@ -374,7 +382,17 @@ class Binder:
         args = tuple(fit(self.expr(a, env), t, n) for a, (n, t) in zip(s.args, m.payload.fields, strict=True))
         to = fit(self.expr(s.to, env), m.to, "to") if s.to and m.to else None
         sender = fit(self.expr(s.sender, env), m.sender, "from") if s.sender and m.sender else None
+        if m.sender and sender is None:  # a single process has no `self`, but its channels start at it
+            sender = Const(m.sender, next(values(m.sender)))
         return replace(s, args=args, to=to, sender=sender)
+
+
+NOTHING = Set(Unknown())
+
+
+def _nothing(d: Expr) -> bool:
+    """Is it an empty set whose elements have no type, so that there is nothing to range over?"""
+    return isinstance(elem(d), Unknown)
 
 
 def _whole(e: Expr) -> bool:
@@ -598,10 +616,22 @@ class _Assembly:
         cell = self.b.type(decl.cell)
         e = self.b.expr(decl.init, env)
         if var.choice:
-            e = fit(e, Set(cell), f"`{var.name}`", decl.span) if not _whole(e) or e.type != Set(cell) else e
+            t = Set(cell, len(e.value) if isinstance(e, Const) else getattr(e.type, "cap", None))
+            e = e if _whole(e) and e.type == t else fit(e, t, f"`{var.name}`", decl.span)
         else:
             e = fit(e, cell, f"`{var.name}`", decl.span)
+        self._starts(e, env, decl)
         return replace(var, init=e)
+
+    def _starts(self, e: Expr, env: dict[str, Type], decl: VarDecl) -> None:
+        """An initial value that has none is a mistake of the instance, not a spec fault on the way."""
+        if _whole(e):
+            return
+        for me in values(env["self"]) if env else (None,):
+            try:
+                evaluate(e, {"self": me})
+            except SpecFault as f:
+                raise BindError(f"`{decl.name}` has no initial value here: {f.text}", decl.span) from None
 
     def _hidden(self, name: str, t: Type, value: Value, kind: str) -> Var:
         return Var(name, t, Const(t, value), hidden=kind)
@@ -670,10 +700,13 @@ class _Assembly:
         return self.model.processes[process].ident or Enum(process, (process,))
 
     def _sender(self, name: str) -> Type:
-        for a in self.model.actions:
-            if a.process and any(isinstance(s, Send) and s.message == name for s in statements(a.body)):
-                return self._ident(a.process)
-        return Enum("nobody", ("nobody",))
+        """The identities of the one kind of process that sends a message: where its channels start."""
+        bodies = [(a.process, a.body) for a in self.model.actions] + [(p.name, p.on_restart) for p in self.model.processes.values()]
+        senders = {p for p, body in bodies if p and any(isinstance(s, Send) and s.message == name for s in statements(body))}
+        if len(senders) > 1:
+            d = self.model.messages[name]
+            raise BindError(f"{name} is sent by {' and '.join(sorted(senders))} over fifo channels", d.span, "declare a message for each")
+        return self._ident(senders.pop()) if senders else Enum("nobody", ("nobody",))
 
     def _bag(self, infos: dict[str, Message], capacity: int) -> dict[str, Message]:
         u = Union(tuple(m.full for m in infos.values()))

@@ -113,7 +113,9 @@ def layout(t: Type) -> Layout:
             if is_mask(t):
                 n = card(e)
                 return Layout("mask", n if n <= WORD else _round(n), -(-n // WORD))
-            return _counted(e, cap)  # type: ignore[arg-type]
+            if not isinstance(cap, int):
+                raise TooWide(f"{show(t)} over {card(e):,} possible elements")
+            return _counted(e, cap)
     raise TooWide(show(t))
 
 
@@ -140,12 +142,12 @@ def _slots_bits(t: Set) -> int:
 
 
 def rankable(t: Type) -> bool:
-    """Can values be numbered densely by arithmetic (so that they can index a mask or a map)?"""
+    """Can values be numbered densely (so that they can index a mask or a map)?"""
     match t:
-        case Set(e, cap):
-            return cap is None and card(e) <= WORD and rankable(e)
-        case BagOf():
-            return False
+        case Set(e, None) if card(e) <= WORD and rankable(e):
+            return True
+        case Set() | BagOf():
+            return tabled(t)
         case Option(e):
             return rankable(e)
         case MapOf(_, v):
@@ -159,6 +161,23 @@ def rankable(t: Type) -> bool:
         case Union(vs):
             return all(map(rankable, vs))
     return True
+
+
+TABLE_LIMIT = 1 << 12  # values that are numbered by a table
+
+
+def tabled(t: Type) -> bool:
+    """Are values numbered by looking them up in a table, as arithmetic cannot do it?  (sets with a capacity, bags)"""
+    if isinstance(t, Set) and t.cap is None and card(t.elem) <= WORD and rankable(t.elem):
+        return False
+    return isinstance(t, Set | BagOf) and card(t) <= TABLE_LIMIT
+
+
+@lru_cache(maxsize=None)
+def table(t: Type) -> tuple[tuple[Value, ...], dict[Value, int]]:
+    """The values of a tabled type in rank order, and the rank of each."""
+    found = tuple(values(t))
+    return found, {v: i for i, v in enumerate(found)}
 
 
 def _round(bits: int) -> int:
@@ -269,6 +288,8 @@ def rank(t: Type, v: Value) -> int:
             return sum(card(x) for x in vs[:at]) + rank(vs[at], v)
         case MapOf(k, x):
             return _mixed([x] * card(k), [v[y] for y in values(k)])
+        case _ if tabled(t):
+            return table(t)[1][v]
         case Seq(e, _):
             return sum(card(e) ** i for i in range(len(v))) + _mixed([e] * len(v), v)
         case Set(e, _):
@@ -372,6 +393,8 @@ def unrank(t: Type, i: int) -> Value:
                 i -= card(x)
         case MapOf(k, x):
             return Map(zip(values(k), _unmixed([x] * card(k), i), strict=True))
+        case _ if tabled(t):
+            return table(t)[0][i]
         case Seq(e, int(cap)):
             for n in range(cap + 1):
                 if i < card(e) ** n:

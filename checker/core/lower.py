@@ -124,10 +124,10 @@ def rewrite(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
 
 
 class Lowering:
-    """Lowers expressions of one instance."""
+    """Lowers expressions of one instance.  `expand` False: derived operators stay as they are (for readers)."""
 
-    def __init__(self, instance: Instance) -> None:
-        self.instance = instance
+    def __init__(self, instance: Instance, expand: bool = True) -> None:
+        self.instance, self.expand = instance, expand
 
     # what is defined
 
@@ -142,7 +142,7 @@ class Lowering:
                 row = TABLE[e.op]
                 args = tuple(self.total(a) for a in e.args)
                 e = replace(e, args=args)
-                if row.expand is None:
+                if row.expand is None or not self.expand:
                     return e
                 expand = row.expand
                 return self.total(naming(args, lambda *xs: _sited(expand(replace(e, args=xs)), e)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from checker.core.ir import Apply, Const, Expr, Fit, If
 from checker.core.operators import TABLE
-from checker.core.operators.sets import trim
+from checker.core.operators.sets import most, trim
 from checker.core.operators.table import FALSE, TypeMismatch, fits, join, number
 from checker.core.types import (
     BOOL,
@@ -63,7 +63,7 @@ def _share(op: str, args: tuple[Expr, ...]) -> tuple[Expr, ...]:
         return args if isinstance(t, Int) else tuple(fit(a, t) for a in args)
     if op in ("union", "inter", "diff", "subset"):
         e = elem_type(join(args[0].type, args[1].type))
-        return tuple(fit(a, trim(e, getattr(a.type, "cap", None))) for a in args)
+        return tuple(fit(a, trim(e, most(a.type))) for a in args)
     if op == "concat":
         e = elem_type(join(args[0].type, args[1].type))
         return tuple(fit(a, Seq(e, a.type.cap)) for a in args)  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """The front end: text to Model.  One-way: this package knows the core, and nothing knows this package but the top level.
 
-parse → syntax tree (layout, grammar, build, recover) → resolve, infer, statements, flow, network, instances → load puts the Model together.
+parse → syntax tree (layout, grammar, build; recover if it is broken) → resolve, infer, statements, flow, network, instances;
+load puts the Model together.
 """
 
 from __future__ import annotations

@@ -19,20 +19,22 @@ Problem = tuple[str, str, Span, str | None, str | None]  # code, message, span, 
 def span_of(x: Any) -> Span:
     """Of a token or a node."""
     if isinstance(x, Token):
-        return Span(x.line or 1, x.column or 1, x.end_line or 1, x.end_column or 1)
+        return over([x])
     return x.span  # type: ignore[no-any-return]
 
 
 def over(c: list[Any]) -> Span:
     """From the first to the last of the children."""
-    a, b = c[0], c[-1]
-    start, end = (a if isinstance(a, Token) else a.span), (b if isinstance(b, Token) else b.span)
+    start: Any = c[0] if isinstance(c[0], Token) else c[0].span
+    end: Any = c[-1] if isinstance(c[-1], Token) else c[-1].span
     return Span(start.line, start.column, end.end_line, end.end_column)
 
 
 def head(c: list[Any]) -> Span:
     """Of a declaration or statement: without the line end and the block."""
-    last = next((x for x in reversed(c) if not (isinstance(x, Token) and x.type.startswith("_")) and not isinstance(x, list)), c[0])
+    last = next(
+        (x for x in reversed(c) if not (isinstance(x, Token) and x.type.startswith("_")) and not isinstance(x, list)), c[0]
+    )
     return over([c[0], last])
 
 
@@ -366,7 +368,9 @@ class _Climb:
             return x  # type: ignore[no-any-return]
         if x == "not" and least > s.PRECEDENCE["not"]:
             hint = "put `not …` in brackets"
-            self.builder.problems.append(("E103", "`not` binds looser than the operator before it", span_of(x), "an operand", hint))
+            self.builder.problems.append(
+                ("E103", "`not` binds looser than the operator before it", span_of(x), "an operand", hint)
+            )
         inner = self.expression(s.PRECEDENCE["not" if x == "not" else "unary -"])
         return s.Unary(Span(*_start(x), *_end(inner)), str(x), inner)
 
@@ -389,4 +393,6 @@ class _Climb:
         """`a < b < c` is an error; for the rest of the checks it is `a < b and b < c`."""
         if not any(code == "E108" and span.line == at.line for code, _, span, _, _ in self.builder.problems):
             hint = "write `a < b and b < c`"
-            self.builder.problems.append(("E108", "comparisons do not chain", at, "`and`, `or`, or the end of the expression", hint))
+            self.builder.problems.append(
+                ("E108", "comparisons do not chain", at, "`and`, `or`, or the end of the expression", hint)
+            )

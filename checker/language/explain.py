@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from typing import Any
 
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
@@ -16,13 +17,33 @@ from checker.language import syntax as s
 from checker.language.layout import BadIndent
 from checker.source import Source, Span
 
-DECLARATIONS = (
-    "protocol sort param type enum record quorum network message assume var ghost def action process single"
-    " invariant lemma step reachable terminal instance"
-).split()
-MEMBERS = "var durable ghost def action on".split()
-STATEMENTS = "require let choose if elif else for pass send".split()
-OPERANDS = "NAME NUMBER NOT LPAR FORALL EXISTS SELF SENT TRUE FALSE NONE".split()
+DECLARATIONS = [
+    "protocol",
+    "sort",
+    "param",
+    "type",
+    "enum",
+    "record",
+    "quorum",
+    "network",
+    "message",
+    "assume",
+    "var",
+    "ghost",
+    "def",
+    "action",
+    "process",
+    "single",
+    "invariant",
+    "lemma",
+    "step",
+    "reachable",
+    "terminal",
+    "instance",
+]
+MEMBERS = ["var", "durable", "ghost", "def", "action", "on"]
+STATEMENTS = ["require", "let", "choose", "if", "elif", "else", "for", "pass", "send"]
+OPERANDS = ["NAME", "NUMBER", "NOT", "LPAR", "FORALL", "EXISTS", "SELF", "SENT", "TRUE", "FALSE", "NONE"]
 
 # Words of other languages at the beginning of a line.
 SYNONYMS = {
@@ -38,6 +59,7 @@ SYNONYMS = {
     "import": "a spec is one file",
 }
 
+# fmt: off
 # What stands before the place (a group is marked, too), what stands there; what it is; what to write.
 SLIPS: list[tuple[str, str, str, str]] = [
     (r"(&)$", r"&", "`&&` is not an operator", "write `and`"),
@@ -53,27 +75,34 @@ SLIPS: list[tuple[str, str, str, str]] = [
     (r"", r"/", "`/` is not an operator", "write `//` for division of whole numbers"),
     (r"(\*)$", r"\*", "`**` is not an operator", "there are no powers"),
     (r"", r"(\+\+|--)", "`++` and `--` are not operators", "write `x += 1`"),
-    (r"^\s*(?:if|elif|for|action|on|process|single)\b.*$", r":\s*(#.*)?$", "a block has no `:` before it", "end the line here; the block is indented"),
+    (r"^\s*(?:if|elif|for|action|on|process|single)\b.*$", r":\s*(#.*)?$",
+     "a block has no `:` before it", "end the line here; the block is indented"),
     (r"^\s*else$", r":\s*(#.*)?$", "a block has no `:` before it", "end the line here; the block is indented"),
     (r"^\s*else\s+$", r"if\b", "`else if` is one word", "write `elif`"),
     (r"^\s*(?:elseif|elsif|elsewhen)\b.*$", r".*", "`else if` is one word", "write `elif`"),
     (r"^\s*let\s+\w+\s*$", r":=", "`let` names a value once and for all", "write `=`"),
     (r"^\s*(?:param|type|enum|var|durable|ghost|def)\b.*$", r":=", "`:=` is for assignments in actions", "write `=`"),
     (r"^\s*(?:var|durable|ghost|param)\s+\w+\s*$", r"=", "the type is missing", "`x: T = …`"),
-    (r"^\s*(?:require|if|elif|invariant|lemma|step|reachable|terminal|assume)\b.*$", r"=(?![=>])", "`=` does not compare", "write `==`"),
+    (r"^\s*(?:require|if|elif|invariant|lemma|step|reachable|terminal|assume)\b.*$", r"=(?![=>])",
+     "`=` does not compare", "write `==`"),
     (r"^\s*def\b[^=]*=.*$", r"=(?![=>])", "`=` does not compare", "write `==`"),
-    (r"^\s*[\w.\[\]']+\s*$", r"==", "this compares, and nothing is done with the result", "write `:=` to assign, or `require` before it"),
+    (r"^\s*[\w.\[\]']+\s*$", r"==",
+     "this compares, and nothing is done with the result", "write `:=` to assign, or `require` before it"),
     (r"^\s*[\w.]+(?:\[.*\])?'?\s*$", r"=(?![=>])", "`=` does not assign", "write `:=`"),
     (r":=.*$", r"=(?![=>])", "`=` does not compare", "write `==`"),
-    (r"\bin\b[^.]*$", r"\.\.", "`a..b` is a type, not a set", "the set is `range(a, b + 1)`; a quantifier may also say `x: a..b`"),
+    (r"\bin\b[^.]*$", r"\.\.",
+     "`a..b` is a type, not a set", "the set is `range(a, b + 1)`; a quantifier may also say `x: a..b`"),
     (r"\b(?:forall|exists)\b[^.]*$", r"\s*(#.*)?$", "the body of a quantifier follows a `.`", "`forall x: T. …`"),
-    (r"\b(?:forall|exists)\s+[\w, ]+$", r"\.", "what do these range over?", "`forall x: T. …` for a type, `forall x in S. …` for a set"),
+    (r"\b(?:forall|exists)\s+[\w, ]+$", r"\.",
+     "what do these range over?", "`forall x: T. …` for a type, `forall x in S. …` for a set"),
     (r"\b(?:forall|exists)\b[^.]*$", r":", "the body of a quantifier follows a `.`", "`forall x: T. …`"),
-    (r"\b(?:forall|exists)\s+[^.]*:\s*\w+\s*(?:,\s*\w+\s*)?$", r"([(\[=<>!+\-*%&|]|and\b|or\b|implies\b)=?", "the body of a quantifier follows a `.`", "`forall x: T. …`"),
+    (r"\b(?:forall|exists)\s+[^.]*:\s*\w+\s*(?:,\s*\w+\s*)?$", r"([(\[=<>!+\-*%&|]|and\b|or\b|implies\b)=?",
+     "the body of a quantifier follows a `.`", "`forall x: T. …`"),
     (r"", r"\.\.", "`a..b` is a type, not a value", "the set is `range(a, b + 1)`"),
     (r"\bif\b.*$", r"then\b", "there is no `then`", "`a if c else b` is a value; a statement is `if c` with an indented block"),
     (r"^\s*instance\b.*(=)$", r"=", "`==` compares", "write `=`"),
-    (r"^\s*(?:var|durable|ghost|record|message|param|def|type)\b.*:\s*\w+\s*$", r"\|", "types are not joined by `|`", "`T?` is a T or none"),
+    (r"^\s*(?:var|durable|ghost|record|message|param|def|type)\b.*:\s*\w+\s*$", r"\|",
+     "types are not joined by `|`", "`T?` is a T or none"),
     (r"^\s*on\s+\w+\s*\([\w, ]*$", r":", "the message says of which types its fields are", "only names here: `on M(a, b)`"),
     (r"", r"'", "there are no strings here", "name the values in an `enum`"),
     (r"", r"\"[^\"]*$", "this text does not end", "close it with `\"` on the same line"),
@@ -82,19 +111,28 @@ SLIPS: list[tuple[str, str, str, str]] = [
     (r"\b(?:set|seq|bag)$", r"[(<]", "the type of the elements stands in `[…]`", "`set[T]`, `seq[T, n]`, `bag[T, n]`"),
     (r"\bmap\s*$", r"\[", "a map is not written so", "`map K -> V`"),
     (r"\bmap\s+\w+\s*$", r"(to\b|:|=>|,)", "a map is not written so", "`map K -> V`"),
-]  # fmt: skip
+]
+# fmt: on
 
 
 def explain(source: Source, error: Exception) -> Diagnostic:
     """The diagnostic for one failure of the parser."""
     if isinstance(error, BadIndent):
         columns = ", ".join(map(str, error.wanted[:-1])) + f" or {error.wanted[-1]}"
-        return Diagnostic("E104", "this indentation is that of no line above", error.span, source, f"{columns} blanks before the first word")
+        return Diagnostic(
+            "E104", "this indentation is that of no line above", error.span, source, f"{columns} blanks before the first word"
+        )
     assert isinstance(error, UnexpectedInput)
     if isinstance(error, UnexpectedCharacters):
         return _character(source, error)
     assert isinstance(error, UnexpectedToken)
     return _token(source, error)
+
+
+def accepted(e: UnexpectedInput) -> frozenset[str]:
+    """The terminals that could have stood there."""
+    parser: Any = e.interactive_parser
+    return frozenset(parser.accepts())
 
 
 def _slip(source: Source, line: int, column: int) -> tuple[str, str, Span] | None:
@@ -116,16 +154,16 @@ def _character(source: Source, e: UnexpectedCharacters) -> Diagnostic:
         return Diagnostic("E103", slip[0], slip[2], source, None, slip[1])
     at = Span(e.line, e.column, e.line, e.column + 1)
     char = source.snippet(at)
-    return Diagnostic("E102", f"`{char}` means nothing here", at, source, words(frozenset(e.interactive_parser.accepts())))
+    return Diagnostic("E102", f"`{char}` means nothing here", at, source, words(accepted(e)))
 
 
 def _token(source: Source, e: UnexpectedToken) -> Diagnostic:
     token: Token = e.token
-    accepts = frozenset(e.accepts or e.expected)
+    accepts = accepted(e)
     line, column = token.line or 1, token.column or 1
     first = not source.line(line)[: column - 1].strip()
     if accepts == {"_INDENT"}:
-        return _no_block(source, line if token.type == "_NL" else line, first)
+        return _no_block(source, line, first)
     if first and token.type not in ("_NL", "$END") and not _opens_line(source, line, column):
         return _first_word(source, token, accepts)
     slip = _slip(source, line, column if token.type != "_NL" else _code_end(source.line(line)))
@@ -179,10 +217,19 @@ def _first_word(source: Source, token: Token, accepts: frozenset[str]) -> Diagno
         expected += f", or the rest of line {above}"
         return Diagnostic("E104", f"this line is indented deeper than line {above}, so it continues it", at, source, expected)
     if token.type in ("_INDENT",) or (column > 1 and accepts & {"SORT", "PROTOCOL"}):
-        return Diagnostic("E104", "this line is indented, but no line above opens a block", at, source, "no blanks before a declaration")
+        return Diagnostic(
+            "E104", "this line is indented, but no line above opens a block", at, source, "no blanks before a declaration"
+        )
     if "_NL" not in accepts and above and "_DEDENT" not in accepts and not accepts & {"SORT", "REQUIRE", "ON"}:
         end = _code_end(source.line(above))
-        return Diagnostic("E103", f"line {above} is not finished", Span(above, end, above, end + 1), source, words(accepts), "go on in the next line inside brackets, or indented deeper")
+        return Diagnostic(
+            "E103",
+            f"line {above} is not finished",
+            Span(above, end, above, end + 1),
+            source,
+            words(accepts),
+            "go on in the next line inside brackets, or indented deeper",
+        )
     known = [w for w in (DECLARATIONS if column == 1 else [*MEMBERS, *STATEMENTS]) if w.upper() in accepts]
     near = get_close_matches(token, known or DECLARATIONS, 1, 0.7)
     hint = SYNONYMS.get(token) or (f"did you mean `{near[0]}`?" if near else _misplaced(token))
@@ -210,7 +257,9 @@ def _other(source: Source, token: Token, accepts: frozenset[str]) -> Diagnostic:
         return _unknown_word(source, line, before.group(1), before.start(1) + 1, accepts)
     if token.type in ("_NL", "$END"):
         end = _code_end(text)
-        return Diagnostic("E103", "the line ends too early", Span(line, end, line, end + 1), source, words(accepts), _unfinished(accepts))
+        return Diagnostic(
+            "E103", "the line ends too early", Span(line, end, line, end + 1), source, words(accepts), _unfinished(accepts)
+        )
     at = Span(line, column, token.end_line or line, token.end_column or column + 1)
     if token.type in ("_INDENT", "_DEDENT"):
         return Diagnostic("E104", "the indentation changes here", at, source, words(accepts))
@@ -219,7 +268,11 @@ def _other(source: Source, token: Token, accepts: frozenset[str]) -> Diagnostic:
 
 
 def _comma(accepts: frozenset[str]) -> str | None:
-    return "two values need something between them: `,` or an operator" if {"COMMA", "PLUS"} <= accepts and "RPAR" in accepts else None
+    return (
+        "two values need something between them: `,` or an operator"
+        if {"COMMA", "PLUS"} <= accepts and "RPAR" in accepts
+        else None
+    )
 
 
 def _unfinished(accepts: frozenset[str]) -> str | None:
@@ -235,31 +288,44 @@ def _unknown_word(source: Source, line: int, word: str, column: int, accepts: fr
     near = get_close_matches(word, STATEMENTS, 1, 0.7)
     hint = SYNONYMS.get(word) or (f"did you mean `{near[0]}`?" if near else _misplaced(word))
     at = Span(line, column, line, column + len(word))
-    return Diagnostic("E103", f"a line cannot begin with `{word}` here", at, source, "require, let, choose, if, for, send, pass, or an assignment", hint)
+    return Diagnostic(
+        "E103",
+        f"a line cannot begin with `{word}` here",
+        at,
+        source,
+        "require, let, choose, if, for, send, pass, or an assignment",
+        hint,
+    )
 
 
 # ── what could have stood there ──────────────────────────────────────────────────────────────────────────────────────
 
+# fmt: off
 PUNCTUATION = {
-    "EQUAL": "=", "COLON": ":", "LPAR": "(", "RPAR": ")", "COMMA": ",", "QMARK": "?", "LSQB": "[", "RSQB": "]", "MINUS": "-", "PLUS": "+", "STAR": "*",
-    "PERCENT": "%", "LESSTHAN": "<", "MORETHAN": ">", "VBAR": "|", "AMPERSAND": "&", "DOT": ".", "QUOTE": "'", "LBRACE": "{", "RBRACE": "}", "FIELD": ".",
-}  # fmt: skip
+    "EQUAL": "=", "COLON": ":", "LPAR": "(", "RPAR": ")", "COMMA": ",", "QMARK": "?", "LSQB": "[", "RSQB": "]", "MINUS": "-",
+    "PLUS": "+", "STAR": "*", "PERCENT": "%", "LESSTHAN": "<", "MORETHAN": ">", "VBAR": "|", "AMPERSAND": "&", "DOT": ".",
+    "QUOTE": "'", "LBRACE": "{", "RBRACE": "}", "FIELD": ".",
+}
 
-# The first group whose words are all acceptable is named; its words are then no more listed on their own.
+# Name of a group; the words that are a sign of it; the words it stands for, which are then not listed on their own.
 GROUPS: list[tuple[str, str, str]] = [
-    ("a declaration", "SORT PARAM INVARIANT", "PROTOCOL SORT PARAM TYPE ENUM RECORD QUORUM NETWORK MESSAGE ASSUME VAR GHOST DURABLE DEF ACTION PROCESS SINGLE"
-                                              " INVARIANT LEMMA STEP REACHABLE TERMINAL INSTANCE $END"),
+    ("a declaration", "SORT PARAM INVARIANT",
+     "PROTOCOL SORT PARAM TYPE ENUM RECORD QUORUM NETWORK MESSAGE ASSUME VAR GHOST DURABLE DEF ACTION PROCESS SINGLE"
+     " INVARIANT LEMMA STEP REACHABLE TERMINAL INSTANCE $END"),
     ("a variable, definition, action or `on …`", "ON DURABLE", "VAR GHOST DURABLE DEF ACTION ON _DEDENT"),
-    ("a statement", "REQUIRE SEND", "REQUIRE LET CHOOSE IF FOR PASS SEND NAME NUMBER TRUE FALSE NONE SELF SENT LPAR LSQB LBRACE _DEDENT ELIF ELSE"),
+    ("a statement", "REQUIRE SEND",
+     "REQUIRE LET CHOOSE IF FOR PASS SEND NAME NUMBER TRUE FALSE NONE SELF SENT LPAR LSQB LBRACE _DEDENT ELIF ELSE"),
     ("an expression", "NAME FORALL", "NAME NUMBER TRUE FALSE NONE SELF SENT LPAR LSQB LBRACE NOT MINUS FORALL EXISTS"),
     ("a value", "NAME SELF", "NAME NUMBER TRUE FALSE NONE SELF SENT LPAR LSQB LBRACE"),
     ("a type", "MAP SEQ", "NAME NUMBER MAP SET SEQ BAG LPAR MINUS"),
-    ("an operator", "AND PLUS", "AND OR IMPLIES NOT IN SUBSET PLUS MINUS STAR PERCENT VBAR AMPERSAND LESSTHAN MORETHAN IF WITH FIELD LSQB QUOTE"
-                                " __== __!= __<= __>= __//"),
+    ("an operator", "AND PLUS",
+     "AND OR IMPLIES NOT IN SUBSET PLUS MINUS STAR PERCENT VBAR AMPERSAND LESSTHAN MORETHAN IF WITH FIELD LSQB QUOTE"
+     " __== __!= __<= __>= __//"),
     ("an operator", "PLUS STAR", "PLUS MINUS STAR PERCENT __//"),
     ("an item", "FAULT BOUND", "FAULT BOUND VOLATILE DURABLE SLOW EXPECT NAME"),
     ("a part of a variable", "FIELD QUOTE", "FIELD QUOTE LSQB"),
-]  # fmt: skip
+]
+# fmt: on
 
 
 def words(accepts: frozenset[str]) -> str:
@@ -275,7 +341,14 @@ def words(accepts: frozenset[str]) -> str:
 
 
 def _word(terminal: str) -> str:
-    special = {"NAME": "a name", "NUMBER": "a number", "STRING": "a text in quotes", "_NL": "the end of the line", "_INDENT": "an indented block", "$END": "the end"}
+    special = {
+        "NAME": "a name",
+        "NUMBER": "a number",
+        "STRING": "a text in quotes",
+        "_NL": "the end of the line",
+        "_INDENT": "an indented block",
+        "$END": "the end",
+    }
     if terminal in special:
         return special[terminal]
     text = terminal[2:] if terminal.startswith("__") else PUNCTUATION.get(terminal, terminal.lower())

@@ -1,4 +1,4 @@
-"""What statements of one action do to each other: a variable assigned twice without a look in between, and `for` bodies whose runs do not commute.
+"""What the statements of an action do to each other: double assignments with no look in between, `for` runs that do not commute.
 
 Works on the typed core, where every read is plain to see; a call reads what its definition reads.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checker.core import ir
-from checker.core.types import Unknown
+from checker.core.types import Int, MapOf, Set, Unknown
 from checker.language.names import Names
 from checker.source import Span
 
@@ -71,6 +71,7 @@ class Flow:
     def __init__(self, names: Names) -> None:
         self.report, self.network = names.report, names.network
         self.user_name = {v.key: v.name for v in names.all_vars()}
+        self.types = {v.key: v.cell if v.keyed else v.type for v in names.all_vars()}
         self.looks = {d.key: frozenset(d.footprint.reads) for d in names.all_defs()}
 
     def check(self, body: tuple[ir.Stmt, ...]) -> None:
@@ -101,7 +102,13 @@ class Flow:
                 case ir.Assign() if self._plain(st) and st.span and not isinstance(st.value.type, Unknown):
                     if st.var in pending:
                         where, name = pending[st.var].line, self.user_name[st.var]
-                        self.report.error("E406", f"`{name}` is assigned again, and nobody has looked at what line {where} assigned", st.span, "one assignment on each path", f"drop that in line {where}, or put it in an `else`")
+                        self.report.error(
+                            "E406",
+                            f"`{name}` is assigned again, and nobody has looked at what line {where} assigned",
+                            st.span,
+                            "one assignment on each path",
+                            f"drop that in line {where}, or put it in an `else`",
+                        )
                     pending[st.var] = st.span
                 case ir.IfStmt():
                     pending = {**self._twice(st.then, pending), **self._twice(st.orelse, pending)}
@@ -121,9 +128,19 @@ class Flow:
         for st in inside:
             if isinstance(st, ir.Require | ir.Choose):
                 what = "require" if isinstance(st, ir.Require) else "choose"
-                self._error(st, f"`{what}` in the body of a `for`", f"`{what}` before the `for`, with a quantifier" if what == "require" else "`choose` outside the `for`")
-            if isinstance(st, ir.Send) and self.network == "fifo" and not (isinstance(st.to, ir.Local) and st.to.name == loop.name):
-                self._error(st, "the order of these messages in the channel would depend on the order of the runs", f"`send … to {name}`")
+                self._error(
+                    st,
+                    f"`{what}` in the body of a `for`",
+                    f"`{what}` before the `for`, with a quantifier" if what == "require" else "`choose` outside the `for`",
+                )
+            if (
+                isinstance(st, ir.Send)
+                and self.network == "fifo"
+                and not (isinstance(st.to, ir.Local) and st.to.name == loop.name)
+            ):
+                self._error(
+                    st, "the order of these messages in the channel would depend on the order of the runs", f"`send … to {name}`"
+                )
         writes = [st for st in inside if isinstance(st, ir.Assign)]
         for var in dict.fromkeys(w.var for w in writes):
             self._variable(loop, var, [w for w in writes if w.var == var], inside)
@@ -143,13 +160,30 @@ class Flow:
                 return
         signs = {self._accumulates(w) for w in writes}
         if None in signs or (len(signs) > 1 and signs != {"add", "sub"}):
-            worst = next((w for w in writes if self._own_place(w, loop.name) is None), writes[0])
-            self._error(worst, f"what `{user}` is in the end would depend on the order of the runs", f"`{user}[{name}] := …`, or `{user} += …`")
+            first = self._accumulates(writes[0])
+            others = [
+                w
+                for w in writes
+                if self._own_place(w, loop.name) is None and (self._accumulates(w) is None or self._accumulates(w) != first)
+            ]
+            self._error(
+                (others or writes)[0],
+                f"what `{user}` is in the end would depend on the order of the runs",
+                self._instead(var, name),
+            )
             return
         for st in inside:
             for e in expressions(st):
                 if var in self.reads(self._gain(e) if isinstance(st, ir.Assign) and st.var == var and e is st.value else e):
                     self._error(st, f"`{user}` is read here, and other runs change it", f"what does not depend on `{user}`")
+
+    def _instead(self, var: str, loop: str) -> str:
+        match self.types[var]:
+            case MapOf():
+                return f"`{self.user_name[var]}[{loop}] := …`"
+            case Set() | Int():
+                return f"`{self.user_name[var]} += …` only"
+        return "a variable with a place for each run"
 
     def _own_place(self, w: ir.Assign, loop: str) -> int | None:
         """At which depth of the path the loop's name is the index."""
@@ -180,7 +214,9 @@ class Flow:
             self._error(e, f"`{user}` is read here, and other runs change it", f"`{user}[{name}]`")
             return
         if isinstance(e, ir.Call) and var in self.looks.get(e.name, ()):
-            self._error(e, f"`{ir.base_name(e.name)}` reads `{user}`, and other runs change it", f"what does not depend on `{user}`")
+            self._error(
+                e, f"`{ir.base_name(e.name)}` reads `{user}`, and other runs change it", f"what does not depend on `{user}`"
+            )
         for c in children(e):
             self._reads_elsewhere(c, var, prefix, user, name)
 

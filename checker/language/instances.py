@@ -6,8 +6,9 @@ from checker.core import ir
 from checker.core import model as m
 from checker.core.types import INT, Bool, Enum, Int, Type, Unknown
 from checker.language import syntax as s
-from checker.language.infer import Infer, Scope
+from checker.language.infer import Infer
 from checker.language.names import Names, nearest
+from checker.language.scope import Scope
 from checker.language.typenames import TypeReader, describe
 
 FAULTS = ("crash", "stop", "loss", "duplication")
@@ -18,7 +19,9 @@ COUNTS = ("states", "orbits", "transitions", "length", "depth")
 class Instances:
     """Reads the instances of one file, once everything else is known."""
 
-    def __init__(self, names: Names, types: TypeReader, sorts: tuple[str, ...], defaults: set[str], properties: dict[str, str]) -> None:
+    def __init__(
+        self, names: Names, types: TypeReader, sorts: tuple[str, ...], defaults: set[str], properties: dict[str, str]
+    ) -> None:
         self.names, self.types, self.report = names, types, names.report
         self.sorts, self.defaults, self.properties = sorts, defaults, properties
 
@@ -47,7 +50,18 @@ class Instances:
         self._complete(d)
         expect = self._expectation()
         bound = bounds[0] if bounds else None
-        return m.InstanceDecl(d.name.name, self.sizes, self.display, tuple(faults), tuple(resets["volatile"]), tuple(resets["durable"]), bound, expect, slow, span=d.name.span)
+        return m.InstanceDecl(
+            d.name.name,
+            self.sizes,
+            self.display,
+            tuple(faults),
+            tuple(resets["volatile"]),
+            tuple(resets["durable"]),
+            bound,
+            expect,
+            slow,
+            span=d.name.span,
+        )
 
     def _constant(self, what: str) -> Infer:
         return Infer(self.names, self.types, Scope("constant", what=what))
@@ -59,15 +73,18 @@ class Instances:
 
     def _setting(self, item: s.Setting) -> None:
         name = item.name.name
-        self.names.use(name)
         if name in self.sizes or name in self.display:
             self._twice(f"`{name}`", item.name)
         elif name in self.sorts:
             self._size(item)
         elif name in self.names.params:
-            self.sizes[name] = value_of(self._constant("the value of a parameter"), item.value, name, self.names.params[name])
+            self.sizes[name] = value_of(
+                self._constant("the value of a parameter"), item.value, f"`{name}`", self.names.params[name]
+            )
         else:
-            self.report.unknown("E502", "sort or parameter", item.name, [*self.sorts, *self.names.params], "a sort or a parameter")
+            self.report.unknown(
+                "E502", "sort or parameter", item.name, [*self.sorts, *self.names.params], "a sort or a parameter"
+            )
 
     def _size(self, item: s.Setting) -> None:
         name = item.name.name
@@ -76,7 +93,12 @@ class Instances:
             return
         found = self._constant("the size of a sort").expr(item.value)
         if not isinstance(found.type, Int | Unknown):
-            self.report.error("E503", f"the size of `{name}` is a number, not of type `{describe(found.type)}`", item.value.span, "a number, or names: `{a, b, c}`")
+            self.report.error(
+                "E503",
+                f"the size of `{name}` is a number, not of type `{describe(found.type)}`",
+                item.value.span,
+                "a number, or names: `{a, b, c}`",
+            )
         value = literal(item.value)
         if value is not None and value < 1:
             self.report.error("E504", f"the sort `{name}` has at least 1 identity", item.value.span, "a positive number")
@@ -102,7 +124,12 @@ class Instances:
         missing = [n for n in needed if n not in self.sizes]
         if missing and not any(n in self.report.torn for n in missing):
             what = " and ".join(f"`{n}`" for n in missing)
-            self.report.error("E501", f"{what} {'is' if len(missing) == 1 else 'are'} left open", d.name.span, ", ".join(f"`{n} = …`" for n in missing))
+            self.report.error(
+                "E501",
+                f"{what} {'is' if len(missing) == 1 else 'are'} left open",
+                d.name.span,
+                ", ".join(f"`{n} = …`" for n in missing),
+            )
 
     # ── faults and bounds ──
 
@@ -127,15 +154,29 @@ class Instances:
         return [m.Fault(kind, target.name if target else None, budget, span=item.span)]
 
     def _reset(self, item: s.ResetItem) -> list[str]:
-        found = [v for v in self.names.process_vars(item.name.name) if item.process is None or (v.process and v.process.name == item.process.name)]
+        if item.process and item.process.name not in self.names.processes:
+            self.report.unknown("E507", "process", item.process, self.names.processes, "a process")
+            return []
+        found = [
+            v
+            for v in self.names.process_vars(item.name.name)
+            if item.process is None or (v.process and v.process.name == item.process.name)
+        ]
         if len(found) == 1:
             return [found[0].key]
         known = [v.name for p in self.names.processes.values() for v in p.vars.values()]
         expected = "a variable of a process"
         if found:
-            self.report.error("E205", f"`{item.name.name}` is a variable of more than one process", item.name.span, " or ".join(f"`{v.key}`" for v in found))
+            self.report.error(
+                "E205",
+                f"`{item.name.name}` is a variable of more than one process",
+                item.name.span,
+                " or ".join(f"`{v.key}`" for v in found),
+            )
         elif item.name.name in self.names.symbols:
-            self.report.error("E507", f"`{item.name.name}` is not a variable of a process, so no crash touches it", item.name.span, expected)
+            self.report.error(
+                "E507", f"`{item.name.name}` is not a variable of a process, so no crash touches it", item.name.span, expected
+            )
         else:
             self.report.unknown("E507", "variable", item.name, known, expected)
         return []
@@ -156,7 +197,9 @@ class Instances:
             hint = nearest(verdict.name, VERDICTS)
             if verdict.name in self.properties:
                 hint = f"`expect violates {verdict.name}`"
-            self.report.error("E509", f"unknown verdict `{verdict.name}`", verdict.span, "holds, violates NAME, deadlock, or fault", hint)
+            self.report.error(
+                "E509", f"unknown verdict `{verdict.name}`", verdict.span, "holds, violates NAME, deadlock, or fault", hint
+            )
         elif verdict.name == "violates" and name is None:
             self.report.error("E509", "which property?", verdict.span, "`expect violates NAME`")
         elif verdict.name != "violates" and name is not None:
@@ -198,8 +241,10 @@ def value_of(infer: Infer, e: s.Expr, name: str, t: Type) -> ir.Expr:
     if isinstance(t, Enum) and isinstance(found.type, Enum):
         same = t.name == found.type.name
     if not same and not isinstance(found.type, Unknown):
-        infer.report.error("E503", f"`{name}` is of type `{describe(t)}`, but this is of type `{describe(found.type)}`", e.span, f"`{describe(t)}`")
+        infer.report.error(
+            "E503", f"{name} is of type `{describe(t)}`, but this is of type `{describe(found.type)}`", e.span, f"`{describe(t)}`"
+        )
     value = literal(e)
     if value is not None and isinstance(t, Int) and isinstance(t.lo, int) and isinstance(t.hi, int) and not t.lo <= value <= t.hi:
-        infer.report.error("E503", f"`{name}` must lie in {t.lo}..{t.hi}", e.span, f"a number from {t.lo} to {t.hi}")
+        infer.report.error("E503", f"{name} must lie in {t.lo}..{t.hi}", e.span, f"a number from {t.lo} to {t.hi}")
     return found

@@ -1,7 +1,8 @@
 """Layout: which line breaks are tokens, and where blocks begin and end.
 
 A line deeper than the one above it opens a block if that line's first word says so (BLOCK_HEADS); otherwise it continues it.
-Inside brackets line breaks are nothing.  Tokens are passed on one by one, never ahead, since the lexer looks at the parser's state.
+Inside brackets line breaks are nothing.  Tokens are passed on one by one, never ahead, since the lexer looks at the state of the
+parser.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from lark.lark import PostLex
 
 from checker.source import Span
 
-BLOCK_HEADS = frozenset("PROTOCOL PROCESS SINGLE ACTION ON INSTANCE IF ELIF ELSE FOR".split())
+BLOCK_HEADS = frozenset(["PROTOCOL", "PROCESS", "SINGLE", "ACTION", "ON", "INSTANCE", "IF", "ELIF", "ELSE", "FOR"])
 
 
 class BadIndent(Exception):

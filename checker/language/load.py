@@ -10,12 +10,13 @@ from checker.core.types import BOOL, INT, Bool, Enum, Int, Set, Sort, Type, Unkn
 from checker.errors import Diagnostic, SpecErrors
 from checker.language import syntax as s
 from checker.language.flow import Flow
-from checker.language.infer import TRUE, Infer, Scope, element
+from checker.language.infer import Infer
 from checker.language.instances import Instances, value_of
 from checker.language.names import Names, Process, Report, Variable
 from checker.language.network import Network
 from checker.language.parse import parse_all
 from checker.language.resolve import Resolver, each
+from checker.language.scope import TRUE, Scope, element
 from checker.language.statements import Statements
 from checker.language.typenames import describe
 from checker.language.unused import warn_unused
@@ -78,9 +79,18 @@ class Loader:
             network=network,
             messages=messages,
             vars=variables,
-            processes={p.name: m.ProcessDecl(p.name, p.ident, self.restarts.get(p.name, ()), span=p.decl.span) for p in names.processes.values()},
+            processes={
+                p.name: m.ProcessDecl(p.name, p.ident, self.restarts.get(p.name, ()), span=p.decl.span)
+                for p in names.processes.values()
+            },
             actions=tuple(self.actions),
-            defs={**{d.key: m.Def(d.key, d.locals, d.body or TRUE, d.process.name if d.process else None, span=d.decl.span) for d in names.all_defs()}, **quorums[1]},
+            defs={
+                **{
+                    d.key: m.Def(d.key, d.locals, d.body or TRUE, d.process.name if d.process else None, span=d.decl.span)
+                    for d in names.all_defs()
+                },
+                **quorums[1],
+            },
             quorums=quorums[0],
             properties=tuple(properties),
             assumes=assumes,
@@ -97,7 +107,7 @@ class Loader:
             name = d.name.name
             if name in self.names.params and name not in found:
                 t = self.names.params[name]
-                default = value_of(self.infer("constant", what="a default"), d.default, name, t) if d.default else None
+                default = value_of(self.infer("constant", what="a default"), d.default, f"`{name}`", t) if d.default else None
                 found[name] = m.ParamDecl(name, t, default, span=d.span)
         return found
 
@@ -105,21 +115,30 @@ class Loader:
         decl = next(iter(each(self.tree, s.NetworkDecl)), None)
         if decl is None or decl.capacity is None:
             return m.Network(self.names.network, span=decl.span if decl else None)
-        cap = self.types.bound(decl.capacity)
-        return m.Network(self.names.network, ir.Const(INT, cap, span=decl.capacity.span) if isinstance(cap, int) else cap, span=decl.span)
+        cap = self.types.capacity(decl.capacity)
+        return m.Network(
+            self.names.network, ir.Const(INT, cap, span=decl.capacity.span) if isinstance(cap, int) else cap, span=decl.span
+        )
 
     def _variable(self, v: Variable) -> m.VarDecl:
         d, p = v.decl, v.process
         infer = self.infer("constant", p, "an initial value")
         if d.init is None:
             if isinstance(v.cell, Unknown) is False:
-                self.report.error("E405", f"`{v.name}` has no initial value", d.name.span, f"`{v.name}: {self.source.snippet(d.type.span)} = …`, or `in` a set of values to start from")
+                self.report.error(
+                    "E405",
+                    f"`{v.name}` has no initial value",
+                    d.name.span,
+                    f"`{v.name}: {self.source.snippet(d.type.span)} = …`, or `in` a set of values to start from",
+                )
             init: ir.Expr = TRUE
         elif d.choice:
             init = infer.fit(infer.domain(d.init), Set(v.cell), f"the set of initial values of `{v.name}`", d.init.span)
         else:
             init = infer.fitted(d.init, v.cell, f"`{v.name}`")
-        return m.VarDecl(v.key, v.type, v.cell, init, d.choice, p.name if p else None, d.kind == "durable", v.ghost, span=d.name.span)
+        return m.VarDecl(
+            v.key, v.type, v.cell, init, d.choice, p.name if p else None, d.kind == "durable", v.ghost, span=d.name.span
+        )
 
     def _quorums(self) -> tuple[dict[str, m.Quorum], dict[str, m.Def]]:
         quorums, defs = {}, {}
@@ -138,7 +157,9 @@ class Loader:
                 if other.name not in self.names.quorums:
                     self.report.unknown("E214", "quorum", other, self.names.quorums, "a quorum")
                 elif self.names.quorums[other.name].sort.name != d.sort.name:
-                    self.report.error("E214", f"`{other.name}` is a quorum of another sort", other.span, f"a quorum of `{d.sort.name}`")
+                    self.report.error(
+                        "E214", f"`{other.name}` is a quorum of another sort", other.span, f"a quorum of `{d.sort.name}`"
+                    )
             quorums[name], defs[name] = self._quorum(d, sort)
         return quorums, defs
 
@@ -147,7 +168,12 @@ class Loader:
         infer, members = self.infer("constant", what="a quorum"), Set(sort)
         binder = d.binder or s.Ident(d.name.span, "q")
         if (d.binder is None) != (d.predicate is None):
-            self.report.error("E103", "a quorum has both a name for the set and a predicate, or neither", d.name.span, f"`quorum {d.name.name}(q) of {d.sort.name} where …`")
+            self.report.error(
+                "E103",
+                "a quorum has both a name for the set and a predicate, or neither",
+                d.name.span,
+                f"`quorum {d.name.name}(q) of {d.sort.name} where …`",
+            )
         if d.binder:
             local = infer.declare(binder, members, "the set")
         else:
@@ -159,11 +185,23 @@ class Loader:
             where = ir.Apply(BOOL, "gt", (half, ir.Size(INT, sort.name)))
         everyone = ir.Apply(Set(members), "subsets", (ir.Apply(Set(sort), "all", (), sort),))
         body = ir.SetOf(Set(members), local.name, everyone, where, local, span=d.span)
-        made = m.Quorum(d.name.name, sort.name, d.predicate is None, local.name, where if d.predicate else None, tuple(o.name for o in d.meets), span=d.span)
+        made = m.Quorum(
+            d.name.name,
+            sort.name,
+            d.predicate is None,
+            local.name,
+            where if d.predicate else None,
+            tuple(o.name for o in d.meets),
+            span=d.span,
+        )
         return made, m.Def(d.name.name, (), body, span=d.span)
 
     def _assume(self, d: s.AssumeDecl) -> m.Assume:
-        return m.Assume(self.infer("constant", what="an assumption").boolean(d.expr, "an assumption"), self.source.snippet(d.expr.span), span=d.span)
+        return m.Assume(
+            self.infer("constant", what="an assumption").boolean(d.expr, "an assumption"),
+            self.source.snippet(d.expr.span),
+            span=d.span,
+        )
 
     def _properties(self) -> tuple[list[m.Property], ir.Expr | None]:
         found, terminal = [], None
@@ -235,7 +273,13 @@ class Loader:
         if msg and len(names) != len(types):
             wanted = f"on {msg.name}({', '.join(n for n, _ in msg.fields)})" if msg.fields else f"on {msg.name}"
             count = f"{len(types)} field{'s' * (len(types) != 1)}"
-            self.report.error("E411", f"`{msg.name}` has {count}, not {len(names)}", h.span, f"`{wanted}`", "`_` stands for a field that is not needed" if types else None)
+            self.report.error(
+                "E411",
+                f"`{msg.name}` has {count}, not {len(names)}",
+                h.span,
+                f"`{wanted}`",
+                "`_` stands for a field that is not needed" if types else None,
+            )
             types = [Unknown()] * len(names)
         found = []
         for n, t in zip(names, types, strict=True):
@@ -259,14 +303,16 @@ def sends(node: object, message: str) -> bool:
         case s.Send():
             return node.message.name == message
         case s.If():
-            return any(sends(x, message) for _, body in node.arms for x in body) or any(sends(x, message) for x in node.orelse or [])
+            return any(sends(x, message) for _, body in node.arms for x in body) or any(
+                sends(x, message) for x in node.orelse or []
+            )
         case s.For() | s.ActionDecl() | s.Handler() | s.Restart():
             return any(sends(x, message) for x in node.body)
     return False
 
 
 def parse_expr_in(model: m.Model, text: str, scope: str = "constant", name: str = "<argument>") -> ir.Expr:
-    """A typed expression given on its own, as after `-D`: scope "constant" (numbers, bools, enum members, parameters and sizes) or
+    """A typed expression given on its own, as after `-D`: scope "constant" (numbers, bools, enum members, parameters, sizes) or
     "property" (over the state, too).  Raises SpecErrors."""
     from checker.language.parse import parse_expression
 

@@ -33,7 +33,9 @@ class Report:
         if not any(d.span == span and code in (d.code, "E202") for d in self.errors):
             self.errors.append(found)
 
-    def unknown(self, code: str, kind: str, at: s.Ident | s.Name, known: Iterable[str], expected: str, of: str = "") -> None:
+    def unknown(
+        self, code: str, kind: str, at: s.Ident | s.Name | s.Named, known: Iterable[str], expected: str, of: str = ""
+    ) -> None:
         """A name that stands for nothing, with the nearest that does."""
         if at.name not in self.torn:
             self.error(code, f"unknown {kind} `{at.name}`{f' of {of}' if of else ''}", at.span, expected, nearest(at.name, known))
@@ -42,7 +44,16 @@ class Report:
         self.warnings.append(Diagnostic(code, message, span, self.source, None, hint))
 
 
-SYNONYMS = {"null": "none", "nil": "none", "undefined": "none", "boolean": "bool", "integer": "int", "string": "enum", "size": "len", "card": "len"}
+SYNONYMS = {
+    "null": "none",
+    "nil": "none",
+    "undefined": "none",
+    "boolean": "bool",
+    "integer": "int",
+    "string": "enum",
+    "size": "len",
+    "card": "len",
+}
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from checker.core import ir
 from checker.core import model as m
-from checker.core.types import Record, Type
-from checker.language.infer import Infer, Scope
+from checker.core.types import INT, Int, Record, Type
 from checker.language.names import Message, Names, SendSite
 from checker.language.typenames import TypeReader, describe
 
@@ -28,14 +27,18 @@ class Network:
             self._one_receiver(msg)
         if self.names.network == "fifo":
             for site in [x for x in msg.sends if x.process is None]:
-                self.report.error("E414", f"`{msg.name}` is sent by nobody: a fifo channel leads from one process to another", site.span, "`send` in an action of a process")
+                self.report.error(
+                    "E414",
+                    f"`{msg.name}` is sent by nobody: a fifo channel leads from one process to another",
+                    site.span,
+                    "`send` in an action of a process",
+                )
         self._looks(msg, to, sender)
         self._unused(msg)
-        cap = None
+        cap: ir.Expr | None = None
         if msg.decl.capacity:
-            infer = Infer(self.names, self.types, Scope("constant", what="a capacity"))
-            cap = infer.types.bound(msg.decl.capacity)
-            cap = ir.Const(ir_int(), cap, span=msg.decl.capacity.span) if isinstance(cap, int) else cap
+            found = self.types.capacity(msg.decl.capacity)
+            cap = ir.Const(INT, found, span=msg.decl.capacity.span) if isinstance(found, int) else found
         return m.MessageDecl(msg.name, Record(msg.name, tuple(msg.fields)), to, sender, cap, span=msg.decl.span)
 
     # ── to ──
@@ -45,9 +48,21 @@ class Network:
         first = next((x for x in msg.sends if x.to is not None), None)
         for site in msg.sends:
             if first and site.to is None:
-                self.report.error("E412", f"`{msg.name}` is sent without `to` here, and with it in line {first.span.line}", site.span, "always `to`, or never", "declare two messages")
+                self.report.error(
+                    "E412",
+                    f"`{msg.name}` is sent without `to` here, and with it in line {first.span.line}",
+                    site.span,
+                    "always `to`, or never",
+                    "declare two messages",
+                )
             elif first and site is not first and not self._same(first, site):
-                self.report.error("E412", f"`{msg.name}` is sent to another kind of process in line {first.span.line}", site.to_span or site.span, f"`{describe(first.to)}`" if first.to else None, "declare two messages")
+                self.report.error(
+                    "E412",
+                    f"`{msg.name}` is sent to another kind of process in line {first.span.line}",
+                    site.to_span or site.span,
+                    f"`{describe(first.to)}`" if first.to else None,
+                    "declare two messages",
+                )
         if first is None or first.to is None:
             return None
         return self._receiving(msg, first)
@@ -61,35 +76,61 @@ class Network:
         at = site.to_span
         for process, handler in msg.handlers:
             if process.ident is None:
-                self.report.error("E416", f"`{msg.name}` is sent `to` an identity, but {process.name}, which handles it, is single", handler.message.span, "a process with identities", "a single process is reached without `to`")
+                self.report.error(
+                    "E416",
+                    f"`{msg.name}` is sent `to` an identity, but {process.name}, which handles it, is single",
+                    handler.message.span,
+                    "a process with identities",
+                    "a single process is reached without `to`",
+                )
             elif describe(bare_int(process.ident)) != describe(bare_int(site.to)):
-                self.report.error("E416", f"`{msg.name}` is sent to `{describe(site.to)}`, but handled by {process.name}", at, f"`{describe(process.ident)}`")
+                self.report.error(
+                    "E416",
+                    f"`{msg.name}` is sent to `{describe(site.to)}`, but handled by {process.name}",
+                    at,
+                    f"`{describe(process.ident)}`",
+                )
         idents = [p.ident for p, _ in msg.handlers if p.ident is not None]
-        if not msg.handlers:
-            if describe(bare_int(site.to)) not in {describe(bare_int(p.ident)) for p in self.names.processes.values() if p.ident is not None}:
-                self.report.error("E416", f"no process has identities of type `{describe(site.to)}`", at, "the identity of a process")
+        everyone = {describe(bare_int(p.ident)) for p in self.names.processes.values() if p.ident is not None}
+        if not msg.handlers and describe(bare_int(site.to)) not in everyone:
+            self.report.error("E416", f"no process has identities of type `{describe(site.to)}`", at, "the identity of a process")
         return idents[0] if idents else site.to
 
     # ── from ──
 
     def _sender(self, msg: Message) -> Type | None:
         """The identity type of the sender, if it is recorded: somebody asks for it, or a fifo channel needs it."""
-        asked = next((h.sender.span for _, h in msg.handlers if h.sender), None) or next((x.sender[1] for x in msg.looked_at if x.sender), None)
+        asked = next((h.sender.span for _, h in msg.handlers if h.sender), None) or next(
+            (x.sender[1] for x in msg.looked_at if x.sender), None
+        )
         kinds = {site.process.name if site.process else "": site for site in msg.sends}
         if asked is None:
             only = next(iter(kinds.values())).process if len(kinds) == 1 else None
             return only.ident if only and self.names.network == "fifo" else None
         for site in msg.sends:
             if site.process is None:
-                self.report.error("E413", f"`{msg.name}` is sent by nobody here, but line {asked.line} asks who sent it", site.span, "`send` in an action of a process")
+                self.report.error(
+                    "E413",
+                    f"`{msg.name}` is sent by nobody here, but line {asked.line} asks who sent it",
+                    site.span,
+                    "`send` in an action of a process",
+                )
                 return None
         if len(kinds) > 1:
             who = " and ".join(kinds)
-            self.report.error("E413", f"`{msg.name}` is sent by {who}: `from` cannot tell", asked, "a message that one kind of process sends", "declare two messages, or put the sender in a field")
+            self.report.error(
+                "E413",
+                f"`{msg.name}` is sent by {who}: `from` cannot tell",
+                asked,
+                "a message that one kind of process sends",
+                "declare two messages, or put the sender in a field",
+            )
             return None
         process = next(iter(kinds.values())).process if kinds else None
         if process and process.ident is None:
-            self.report.error("E413", f"`{msg.name}` is sent by {process.name}, which is single and has no identity", asked, "no `from`")
+            self.report.error(
+                "E413", f"`{msg.name}` is sent by {process.name}, which is single and has no identity", asked, "no `from`"
+            )
         return process.ident if process else None
 
     def _looks(self, msg: Message, to: Type | None, sender: Type | None) -> None:
@@ -99,16 +140,32 @@ class Network:
                 self.report.error("E416", f"`{msg.name}` is never sent `to` anyone", look.to[1], "no `to`")
             for asked, have, word in ((look.to, to, "to"), (look.sender, sender, "from")):
                 if asked and have is not None and describe(bare_int(asked[0])) != describe(bare_int(have)):
-                    self.report.error("E303", f"`{msg.name}` is sent `{word}` a `{describe(have)}`, but this is of type `{describe(asked[0])}`", asked[1], f"`{describe(have)}`")
+                    self.report.error(
+                        "E303",
+                        f"`{msg.name}` is sent `{word}` a `{describe(have)}`, but this is of type `{describe(asked[0])}`",
+                        asked[1],
+                        f"`{describe(have)}`",
+                    )
 
     # ── receivers ──
 
     def _one_receiver(self, msg: Message) -> None:
         kind, who = self.names.network, list(dict.fromkeys(p.name for p, _ in msg.handlers))
         if len(who) > 1:
-            self.report.error("E415", f"`{msg.name}` is handled by {' and '.join(who)}", msg.decl.name.span, f"one kind of process for each message of a {kind} network", "declare one message for each")
-        elif not who and msg.sends:
-            self.report.error("E415", f"nobody handles `{msg.name}`, so it would stay in the network for ever", msg.decl.name.span, f"`on {msg.name}` in a process")
+            self.report.error(
+                "E415",
+                f"`{msg.name}` is handled by {' and '.join(who)}",
+                msg.decl.name.span,
+                f"one kind of process for each message of a {kind} network",
+                "declare one message for each",
+            )
+        elif not who and msg.sends and msg.name not in self.report.torn:
+            self.report.error(
+                "E415",
+                f"nobody handles `{msg.name}`, so it would stay in the network for ever",
+                msg.decl.name.span,
+                f"`on {msg.name}` in a process",
+            )
 
     def _unused(self, msg: Message) -> None:
         name = msg.decl.name
@@ -120,12 +177,4 @@ class Network:
 
 def bare_int(t: Type) -> Type:
     """All numbers are alike here."""
-    from checker.core.types import INT, Int
-
     return INT if isinstance(t, Int) else t
-
-
-def ir_int() -> Type:
-    from checker.core.types import INT
-
-    return INT

@@ -1,8 +1,9 @@
-"""Text to syntax tree.  A text that parses as a whole takes the short way; any other goes to recover.py, which finds all that is wrong."""
+"""Text to syntax tree.  What parses as a whole takes the short way; any other text goes to recover.py, which finds all errors."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,10 +57,8 @@ def cache_file() -> Path:
         folder = here
     else:
         folder = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "spectrace"
-    try:
+    with suppress(OSError):  # then the tables are made anew every time
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        pass  # then it is made anew every time
     return folder / "grammar.tables"
 
 
@@ -79,7 +78,7 @@ def parse(source: Source) -> s.File:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What could be read of a text: the tree, everything wrong with the rest, the names that occur in that rest, and the text without tabs."""
+    """What could be read of a text: the tree, what is wrong with the rest, the names in that rest, and the text without tabs."""
 
     tree: s.File
     problems: list[Diagnostic]
@@ -112,7 +111,9 @@ def without_tabs(source: Source) -> tuple[Source, list[Diagnostic]]:
     column, more = line.index("\t") + 1, sum("\t" in x for x in lines) - 1
     message = "a tab" + (f" (and in {more} more line{'s' * (more > 1)})" if more else "")
     at = Span(number, column, number, column + 1)
-    return Source(source.name, source.text.expandtabs(4)), [Diagnostic("E101", message, at, source, "blanks", "let the editor indent with 4 blanks")]
+    return Source(source.name, source.text.expandtabs(4)), [
+        Diagnostic("E101", message, at, source, "blanks", "let the editor indent with 4 blanks")
+    ]
 
 
 def parse_expression(source: Source) -> s.Expr:
@@ -120,7 +121,7 @@ def parse_expression(source: Source) -> s.Expr:
     from checker.language.recover import diagnose_expression
 
     try:
-        tree, builder = run(source.text, "expr")
+        tree, _ = run(source.text, "expr")
     except Exception as e:
         raise SpecErrors([diagnose_expression(source, e)]) from None
     assert isinstance(tree, s.Expr)

@@ -1,7 +1,7 @@
 """Reads as much as can be read of a text that does not parse, and says everything that is wrong with the rest.
 
-The text is cut into top-level declarations, each parsed on its own.  Where one fails, the line to blame is reported and replaced by a
-harmless one of its kind, and the declaration is tried again.  Lines keep their numbers throughout, so places stay right.
+The text is cut into top-level declarations, each parsed on its own.  Where one fails, the line to blame is told, then replaced
+by a harmless one of its kind, and the declaration is tried again.  Lines keep their numbers, so places stay right.
 Names in lines that were given up are returned as `torn`: later checks keep quiet about those.
 """
 
@@ -120,7 +120,9 @@ class Chunk:
                 opens = bracket in "([{"
                 message = f"`{bracket}` is never closed" if opens else f"`{bracket}` closes nothing"
                 partner = dict(zip("([{)]}", ")]}([{", strict=True))[bracket]
-                self._note([Diagnostic("E106", message, span, self.source, f"`{partner}`" if opens else f"`{partner}` before it")])
+                self._note(
+                    [Diagnostic("E106", message, span, self.source, f"`{partner}`" if opens else f"`{partner}` before it")]
+                )
                 self._repair(line)
                 wrong = True
         return wrong

@@ -16,7 +16,25 @@ from checker.source import Source
 
 D = TypeVar("D", bound=s.Decl)
 
-BUILT_IN = frozenset("len min max sum the keys values elems indices last range subsets count add remove".split())
+BUILT_IN = frozenset(
+    [
+        "len",
+        "min",
+        "max",
+        "sum",
+        "the",
+        "keys",
+        "values",
+        "elems",
+        "indices",
+        "last",
+        "range",
+        "subsets",
+        "count",
+        "add",
+        "remove",
+    ]
+)
 NETWORKS = ("set", "bag", "fifo")
 
 
@@ -86,7 +104,12 @@ class Resolver:
             return False
         before = self.names.symbols.get(name.name)
         if before:
-            self.report.error("E201", f"`{name.name}` is already {a_kind(before.kind)}, declared in line {before.span.line}", name.span, "another name")
+            self.report.error(
+                "E201",
+                f"`{name.name}` is already {a_kind(before.kind)}, declared in line {before.span.line}",
+                name.span,
+                "another name",
+            )
             return False
         self.names.symbols[name.name] = Symbol(kind, name.name, name.span)
         return True
@@ -115,14 +138,17 @@ class Resolver:
         for d in each(self.tree, s.ParamDecl):
             t = self.types.read(d.type, stored=False)
             if not isinstance(t, Int | Bool | Enum | Unknown):
-                self.report.error("E311", f"a parameter cannot be of type {describe(t)}", d.type.span, "int, a range, bool, or an enum")
+                self.report.error(
+                    "E311", f"a parameter cannot be of type {describe(t)}", d.type.span, "int, a range, bool, or an enum"
+                )
                 t = Unknown()
             if self.names.symbols[d.name.name].span == d.name.span:
                 self.names.params[d.name.name] = t
 
     def _once_each(self) -> None:
-        for kind, what in ((s.Protocol, "protocol"), (s.NetworkDecl, "network")):
-            for d in each(self.tree, kind)[1:]:  # type: ignore[type-var]
+        protocols, networks = each(self.tree, s.Protocol), each(self.tree, s.NetworkDecl)
+        for what, again in (("protocol", protocols[1:]), ("network", networks[1:])):
+            for d in again:
                 self.report.error("E201", f"a second `{what}`", d.span, f"one `{what}` in a file")
         for p in [p for p in each(self.tree, s.PropertyDecl) if p.kind == "terminal"][1:]:
             self.report.error("E201", "a second `terminal`", p.span, "one `terminal` in a file", "join the two by `or`")
@@ -139,7 +165,13 @@ class Resolver:
             return
         self.names.network = d.kind.name
         if d.kind.name != "set" and d.capacity is None:
-            self.report.error("E310", f"a {d.kind.name} network needs a capacity", d.span, f"`network {d.kind.name} capacity n`", "the most messages that are in flight")
+            self.report.error(
+                "E310",
+                f"a {d.kind.name} network needs a capacity",
+                d.span,
+                f"`network {d.kind.name} capacity n`",
+                "the most messages that are in flight",
+            )
 
     def _messages(self) -> None:
         for d in each(self.tree, s.MessageDecl):
@@ -174,15 +206,19 @@ class Resolver:
             if name.name not in self.report.torn:
                 self.report.error("E208", f"no identities are called `{name.name}`", name.span, expected, hint)
         else:
-            self.report.error("E208", f"`{name.name}` is {a_kind(self.names.symbols[name.name].kind)}, which cannot identify processes", name.span, expected)
+            self.report.error(
+                "E208",
+                f"`{name.name}` is {a_kind(self.names.symbols[name.name].kind)}, which cannot identify processes",
+                name.span,
+                expected,
+            )
         return Unknown()
 
     def _members(self, p: Process) -> None:
         seen: dict[str, s.Ident] = {}
         for m in p.decl.members:
-            if isinstance(m, s.VarDecl | s.DefDecl):
-                if self._own_name(p, m.name, seen):
-                    self._declare_own(p, m)
+            if isinstance(m, s.VarDecl | s.DefDecl) and self._own_name(p, m.name, seen):
+                self._declare_own(p, m)
         self._distinct([m.name for m in p.decl.members if isinstance(m, s.ActionDecl)], "action")
         for r in [m for m in p.decl.members if isinstance(m, s.Restart)][1:]:
             self.report.error("E201", "a second `on restart`", r.span, "one `on restart` in a process")
@@ -191,9 +227,16 @@ class Resolver:
         """Is the name of a member free?  It may be used in another process, but is no global name."""
         before = self.names.symbols.get(name.name)
         if name.name in seen:
-            self.report.error("E201", f"`{name.name}` is already declared in line {seen[name.name].span.line}", name.span, "another name")
+            self.report.error(
+                "E201", f"`{name.name}` is already declared in line {seen[name.name].span.line}", name.span, "another name"
+            )
         elif before:
-            self.report.error("E201", f"`{name.name}` is already {a_kind(before.kind)}, declared in line {before.span.line}", name.span, "another name")
+            self.report.error(
+                "E201",
+                f"`{name.name}` is already {a_kind(before.kind)}, declared in line {before.span.line}",
+                name.span,
+                "another name",
+            )
         else:
             seen[name.name] = name
         return seen.get(name.name) is name
@@ -208,7 +251,9 @@ class Resolver:
 
     def _global_var(self, d: s.VarDecl) -> None:
         if d.kind == "durable":
-            self.report.error("E417", "a global variable does not crash, so it is not durable", d.span, "`var`", "declare it inside a process")
+            self.report.error(
+                "E417", "a global variable does not crash, so it is not durable", d.span, "`var`", "declare it inside a process"
+            )
         t = self.types.read(d.type)
         if self.names.symbols[d.name.name].span == d.name.span:
             self.names.vars[d.name.name] = Variable(d.name.name, d.name.name, d, None, t, t)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from checker.core import ir
 from checker.core.types import Int, MapOf, Option, Record, Seq, Set, Tuple, Type, Unknown
 from checker.language import syntax as s
-from checker.language.infer import TRUE, Infer, LocalName, element, overloaded
+from checker.language.infer import Infer, overloaded
 from checker.language.names import Message, SendSite, Variable
+from checker.language.scope import TRUE, LocalName, element
 from checker.language.typenames import a_kind, describe, kind_of
 
 
@@ -103,7 +104,9 @@ class Statements:
         if stmt.op == ":=":
             return self.infer.fit(value, t, what, stmt.value.span)
         if not isinstance(t, Int | Set | Seq | Unknown) or (isinstance(t, Seq) and stmt.op == "-="):
-            self.report.error("E302", f"`{stmt.op}` does not take {kind_of(t)}", stmt.target.span, "a number or a set (or a sequence, for `+=`)")
+            self.report.error(
+                "E302", f"`{stmt.op}` does not take {kind_of(t)}", stmt.target.span, "a number or a set (or a sequence, for `+=`)"
+            )
             return value
         sign, old = stmt.op[0], self._old(v, path, stmt)
         node = s.Binary(stmt.span, sign, stmt.target, stmt.value, stmt.span)
@@ -129,7 +132,7 @@ class Statements:
     def _root(self, e: s.Expr) -> tuple[Variable, list[s.Expr]] | None:
         """The variable that is assigned, and the indices and fields below it, outermost first."""
         steps: list[s.Expr] = []
-        while isinstance(e, s.Member | s.Index) and not self.infer._qualified(e):
+        while isinstance(e, s.Member | s.Index) and not self.infer.qualified(e):
             steps.insert(0, e)
             e = e.base
         v = self._variable(e)
@@ -152,7 +155,9 @@ class Statements:
         if e.name in self.scope.locals:
             local = self.scope.locals[e.name]
             local.used = True
-            self.report.error("E409", f"`{e.name}` is {local.what} of line {local.span.line}, not a variable", e.span, "a variable")
+            self.report.error(
+                "E409", f"`{e.name}` is {local.what} of line {local.span.line}, not a variable", e.span, "a variable"
+            )
             return None
         if own and e.name in own.vars:
             return own.vars[e.name]
@@ -168,7 +173,9 @@ class Statements:
         if found:
             self.infer.expr(e)
         elif e.name in self.names.symbols:
-            self.report.error("E409", f"`{e.name}` is {a_kind(self.names.symbols[e.name].kind)}, not a variable", e.span, "a variable")
+            self.report.error(
+                "E409", f"`{e.name}` is {a_kind(self.names.symbols[e.name].kind)}, not a variable", e.span, "a variable"
+            )
         elif self.scope.process and e.name in self.scope.process.defs:
             self.report.error("E409", f"`{e.name}` is a definition, not a variable", e.span, "a variable")
         else:
@@ -182,8 +189,14 @@ class Statements:
             return True
         v.written = True
         whose = f"a variable of {v.process.name}" if v.process else "a global variable"
-        hint = f"tell {v.process.name} in a message" if v.process else "declare it in the process, or as a `ghost` if only properties read it"
-        self.report.error("E402", f"`{v.name}` is {whose}, and {own.name} cannot write it", e.span, f"variables of {own.name}, and ghosts", hint)
+        hint = (
+            f"tell {v.process.name} in a message"
+            if v.process
+            else "declare it in the process, or as a `ghost` if only properties read it"
+        )
+        self.report.error(
+            "E402", f"`{v.name}` is {whose}, and {own.name} cannot write it", e.span, f"variables of {own.name}, and ghosts", hint
+        )
         return False
 
     def _path(self, v: Variable, steps: list[s.Expr]) -> tuple[list[ir.Expr | str], Type]:
@@ -210,7 +223,13 @@ class Statements:
         elif isinstance(t, Seq):
             return self._position(e), t.elem
         elif isinstance(t, Tuple):
-            self.report.error("E409", "a component of a tuple cannot be assigned", e.span, "the whole tuple", f"`{self.infer.text(e.base)} := {self.infer.text(e.base)} with [i] = …`")
+            self.report.error(
+                "E409",
+                "a component of a tuple cannot be assigned",
+                e.span,
+                "the whole tuple",
+                f"`{self.infer.text(e.base)} := {self.infer.text(e.base)} with [i] = …`",
+            )
         elif not isinstance(t, Unknown):
             self.infer.no_index(t, e.base)
         return None, Unknown()
@@ -218,14 +237,22 @@ class Statements:
     def _no_field(self, t: Type, e: s.Member) -> None:
         if isinstance(t, Option) and isinstance(t.elem, Record):
             text = self.infer.text(e.base)
-            self.report.error("E307", f"`{text}` may be none, and none has no fields", e.name.span, "a record before the `.`", f"assign the whole: `{text} := the({text}) with {e.name.name} = …`")
+            self.report.error(
+                "E307",
+                f"`{text}` may be none, and none has no fields",
+                e.name.span,
+                "a record before the `.`",
+                f"assign the whole: `{text} := the({text}) with {e.name.name} = …`",
+            )
         else:
             self.infer.no_field(t, e.name, self.infer.text(e.base))
 
     def _position(self, e: s.Index) -> ir.Expr | None:
         found = self.infer.expr(e.index)
         if not isinstance(found.type, Int | Unknown):
-            self.report.error("E302", f"an index of a sequence is a number, not {kind_of(found.type)}", e.index.span, "a number from 0")
+            self.report.error(
+                "E302", f"an index of a sequence is a number, not {kind_of(found.type)}", e.index.span, "a number from 0"
+            )
         return found
 
     # ── sending ──
@@ -252,6 +279,11 @@ class Statements:
             if m is not None:
                 count = f"{len(m.fields)} field{'s' * (len(m.fields) != 1)}"
                 fields = ", ".join(f"{n}: {describe(t)}" for n, t in m.fields)
-                self.report.error("E209", f"`{m.name}` has {count}, not {len(given)}", stmt.span, f"`send {m.name}({fields})`" if m.fields else f"`send {m.name}`")
+                self.report.error(
+                    "E209",
+                    f"`{m.name}` has {count}, not {len(given)}",
+                    stmt.span,
+                    f"`send {m.name}({fields})`" if m.fields else f"`send {m.name}`",
+                )
             return None
         return tuple(self.infer.fitted(a, t, f"the field `{n}` of `{m.name}`") for a, (n, t) in zip(given, m.fields, strict=True))

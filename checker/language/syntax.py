@@ -1,7 +1,7 @@
 """The syntax tree: what a text says, before anybody asks what it means.
 
-One class per construct, in the order of the grammar.  Trees compare without their places, so that `format` can be tested by parsing
-what it wrote.  Brackets are not in the tree: PRECEDENCE tells where they are needed, for the parser and the formatter alike.
+One class per construct, in the order of the grammar.  Trees compare without their places, so the formatter can be tested by
+parsing what it wrote.  Brackets are not in the tree: PRECEDENCE tells where they are needed, the parser and the formatter.
 """
 
 from __future__ import annotations
@@ -35,8 +35,37 @@ COMPARISONS = frozenset(op for op, level in PRECEDENCE.items() if level == PRECE
 
 # Words that mean something where an expression, a statement or a type can begin, or stand between operands.
 RESERVED = frozenset(
-    "and or not in implies if elif else for forall exists true false none self sent with subset"
-    " require let choose send pass set seq bag map bool int".split()
+    [
+        "and",
+        "or",
+        "not",
+        "in",
+        "implies",
+        "if",
+        "elif",
+        "else",
+        "for",
+        "forall",
+        "exists",
+        "true",
+        "false",
+        "none",
+        "self",
+        "sent",
+        "with",
+        "subset",
+        "require",
+        "let",
+        "choose",
+        "send",
+        "pass",
+        "set",
+        "seq",
+        "bag",
+        "map",
+        "bool",
+        "int",
+    ]
 )
 
 

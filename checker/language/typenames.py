@@ -1,7 +1,7 @@
 """Types as written to types: names looked up, bounds and capacities made expressions over parameters and sizes.
 
-A type that is stored must be finite: no unbounded `int`, a capacity for every sequence and bag.  Declared types are resolved when they
-are first asked for, so their order does not matter; a type that needs itself is an error.
+A type that is stored must be finite: no unbounded `int`, a capacity for every sequence and bag.  Declared types are resolved when
+they are first asked for, so their order does not matter; a type that needs itself is an error.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class TypeReader:
     def __init__(self, names: Names, decls: dict[str, s.TypeDecl | s.RecordDecl]) -> None:
         self.names, self.report, self.decls = names, names.report, decls
         self.busy: list[str] = []
+        self.what = ""
 
     def read(self, t: s.TypeExpr, stored: bool = True) -> Type:
         """The type; with `stored`, what is not finite is an error.  Unknown after an error."""
@@ -59,7 +60,13 @@ class TypeReader:
         if name in self.busy:
             way = [f"`{n}`" for n in self.busy[self.busy.index(name) + 1 :]]
             through = f", through {', '.join(way)}" if way else ""
-            self.report.error("E213", f"the type `{name}` contains itself{through}", decl.name.span, "types that end", "link by an index or an identity instead")
+            self.report.error(
+                "E213",
+                f"the type `{name}` contains itself{through}",
+                decl.name.span,
+                "types that end",
+                "link by an index or an identity instead",
+            )
             self.names.types[name] = Unknown()
             return
         self.busy.append(name)
@@ -80,17 +87,30 @@ class TypeReader:
             case s.Named():
                 return self._named(t)
             case s.Range():
-                return Int(self.bound(t.low), self.bound(t.high))
+                return self._range(t)
             case s.OptionType():
                 return self._option(t)
             case s.TupleType():
                 return Tuple(tuple(map(self._read, t.elems)))
             case s.Collection():
                 kind = {"set": Set, "seq": Seq, "bag": BagOf}[t.kind]
-                return kind(self._read(t.elem), self.bound(t.cap) if t.cap else None)
+                return kind(self._read(t.elem), self.capacity(t.cap) if t.cap else None)
             case s.MapType():
                 return MapOf(self._read(t.key), self._read(t.val))
         raise AssertionError(t)
+
+    def _range(self, t: s.Range) -> Type:
+        low, high = self.bound(t.low), self.bound(t.high)
+        if isinstance(low, int) and isinstance(high, int) and low > high:
+            self.report.error("E313", f"no number lies in {low}..{high}", t.span, "the least before the greatest")
+        return Int(low, high)
+
+    def capacity(self, e: s.Expr) -> int | ir.Expr:
+        """How many something can hold."""
+        found = self.bound(e, "a capacity")
+        if isinstance(found, int) and found < 1:
+            self.report.error("E313", f"a capacity of {found} holds nothing", e.span, "a number from 1")
+        return found
 
     def _named(self, t: s.Named) -> Type:
         if t.name in ("bool", "int"):
@@ -107,25 +127,40 @@ class TypeReader:
         expected = "bool, a range like 0..3, a declared type, or T?, (T, U), set[T], map K -> V, seq[T, n], bag[T, n]"
         if symbol and symbol.kind == "quorum":
             sort = self.names.quorums[t.name].sort.name
-            self.report.error("E312", f"`{t.name}` is a quorum, not a type", t.span, expected, f"a set of its members has the type `set[{sort}]`")
+            self.report.error(
+                "E312",
+                f"`{t.name}` is a quorum, not a type",
+                t.span,
+                expected,
+                f"a set of its members has the type `set[{sort}]`",
+            )
         elif symbol:
             self.report.error("E204", f"`{t.name}` is {a_kind(symbol.kind)}, not a type", t.span, expected)
         elif t.name in self.names.messages:
-            self.report.error("E204", f"`{t.name}` is a message, not a type", t.span, expected, "declare a record with these fields")
+            self.report.error(
+                "E204", f"`{t.name}` is a message, not a type", t.span, expected, "declare a record with these fields"
+            )
         else:
             self.report.unknown("E204", "type", t, [*self.names.types, *self.decls, "bool"], expected)
 
     def _option(self, t: s.OptionType) -> Type:
         elem = self._read(t.elem)
         if isinstance(elem, Option):
-            self.report.error("E309", "an option of an option", t.span, "one `?`", "one `none` is all there is: use an enum or a record to tell two apart")
+            self.report.error(
+                "E309",
+                "an option of an option",
+                t.span,
+                "one `?`",
+                "one `none` is all there is: use an enum or a record to tell two apart",
+            )
             return elem
         return Option(elem)
 
     # ── numbers in types ──
 
-    def bound(self, e: s.Expr) -> int | ir.Expr:
+    def bound(self, e: s.Expr, what: str = "the size of a type") -> int | ir.Expr:
         """A bound or a capacity: a number, or an expression over parameters and sizes."""
+        self.what = what
         found = self._bound(e)
         if isinstance(found, ir.Const):
             return int(found.value)
@@ -166,11 +201,11 @@ class TypeReader:
             case s.Name() if e.name in self.names.symbols:
                 kind = self.names.symbols[e.name].kind
                 hint = f"its size is `len({e.name})`" if kind == "sort" else None
-                self.report.error("E311", f"`{e.name}` is {a_kind(kind)}; the size of a type must be constant", e.span, expected, hint)
+                self.report.error("E311", f"`{e.name}` is {a_kind(kind)}; {self.what} must be constant", e.span, expected, hint)
             case s.Name():
                 self.report.unknown("E203", "name", e, self.names.params, expected)
             case _:
-                self.report.error("E311", "the size of a type must be constant", e.span, expected)
+                self.report.error("E311", f"{self.what} must be constant", e.span, expected)
         return ir.Const(INT, 0, span=e.span)
 
     # ── what can be stored ──
@@ -179,10 +214,18 @@ class TypeReader:
         """Errors for the parts of a type as written that have no finite list of values."""
         match t:
             case s.Named(name="int"):
-                self.report.error("E308", "`int` has no bounds", t.span, "a type with finitely many values", "give a range: `0..max_value`, with a parameter")
+                self.report.error(
+                    "E308",
+                    "`int` has no bounds",
+                    t.span,
+                    "a type with finitely many values",
+                    "give a range: `0..max_value`, with a parameter",
+                )
             case s.Collection(kind=("seq" | "bag") as kind, cap=None):
                 what = "sequence" if kind == "seq" else "bag"
-                self.report.error("E310", f"a {what} needs a capacity", t.span, f"`{kind}[T, n]`", "the most elements it can ever hold")
+                self.report.error(
+                    "E310", f"a {what} needs a capacity", t.span, f"`{kind}[T, n]`", "the most elements it can ever hold"
+                )
         for part in type_parts(t):
             self._finite(found, part)
 
@@ -250,9 +293,18 @@ def kind_of(t: Type) -> str:
     if t == Option(Unknown()):
         return "none"
     names: list[tuple[type, str]] = [
-        (Bool, "a bool"), (Int, "a number"), (Option, "an option"), (Tuple, "a tuple"), (Set, "a set"), (Seq, "a sequence"),
-        (BagOf, "a bag"), (MapOf, "a map"), (Enum, "a member of an enum"), (Sort, "an identity"), (Record, "a record"),
-    ]  # fmt: skip
+        (Bool, "a bool"),
+        (Int, "a number"),
+        (Option, "an option"),
+        (Tuple, "a tuple"),
+        (Set, "a set"),
+        (Seq, "a sequence"),
+        (BagOf, "a bag"),
+        (MapOf, "a map"),
+        (Enum, "a member of an enum"),
+        (Sort, "an identity"),
+        (Record, "a record"),
+    ]
     return next((text for cls, text in names if isinstance(t, cls)), "a value")
 
 
@@ -283,4 +335,4 @@ def a_kind(kind: str) -> str:
     return f"{'an' if kind in ('enum',) else 'a'} {KIND[kind]}"
 
 
-__all__ = ["KIND", "a_kind", "fits", "TypeReader", "describe", "has_int", "kind_of", "nearest", "value_of_type"]
+__all__ = ["KIND", "TypeReader", "a_kind", "describe", "fits", "has_int", "kind_of", "nearest", "value_of_type"]

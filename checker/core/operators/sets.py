@@ -49,6 +49,16 @@ def trim(elem: Type, cap: Any) -> Set:
     return Set(elem, cap)
 
 
+def most(t: Type) -> Any:
+    """The most elements that a set of this type can have: its capacity, else how many there are; None if that is not known."""
+    if not isinstance(t, Set):
+        return 0
+    try:
+        return t.cap if t.cap is not None else card(t.elem)
+    except Infinite:
+        return 0 if isinstance(t.elem, Unknown) else None
+
+
 SMALL = 4096  # between operators, a set over a domain up to this size needs no capacity
 
 
@@ -85,7 +95,7 @@ def _merge(args: Args, cap: Any) -> Type:
     t = join(*args)
     if isinstance(t, Unknown):
         return Set(t)
-    return trim(t.elem, cap([getattr(a, "cap", 0) for a in args]))  # type: ignore[attr-defined]
+    return trim(t.elem, cap([most(a) for a in args]))  # type: ignore[attr-defined]
 
 
 def _compare(args: Args, _: Any) -> Type:

@@ -83,8 +83,8 @@ def join(a: Type, b: Type) -> Type:
         case (Option(x), Option(y)) | (Option(x), y) | (x, Option(y)):
             inner = join(x, y)
             return inner if isinstance(inner, Option) else Option(inner)
-        case Set(x, c1), Set(y, c2):
-            return Set(join(x, y), _most(c1, c2))
+        case Set(x, _), Set(y, _):
+            return _joined_sets(a, b, join(x, y))
         case BagOf(x, c1), BagOf(y, c2):
             return BagOf(join(x, y), _most(c1, c2))
         case Seq(x, c1), Seq(y, c2):
@@ -96,6 +96,16 @@ def join(a: Type, b: Type) -> Type:
         case Record(n, fs), Record(m, gs) if n == m:
             return Record(n, tuple((f, join(t, u)) for (f, t), (_, u) in zip(fs, gs, strict=True)))
     raise TypeMismatch(f"{show(a)} and {show(b)} have nothing in common")
+
+
+def _joined_sets(a: Type, b: Type, elem: Type) -> Type:
+    """The larger of the two capacities; where one has none, it is the number of its elements if the other has one."""
+    from checker.core.operators.sets import loose, most
+
+    assert isinstance(a, Set) and isinstance(b, Set)
+    if (a.cap is None) == (b.cap is None) and (a.cap is not None or elem in (a.elem, b.elem)):
+        return Set(elem, _most(a.cap, b.cap))
+    return loose(elem, _most(most(a), most(b)))
 
 
 def _least(a: Any, b: Any) -> Any:

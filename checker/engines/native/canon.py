@@ -32,6 +32,7 @@ LEAVES = 2  # the first one, to find automorphisms by, and the least one
 
 _HALF = np.uint64(32)
 _MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
+ZERO, ONE = np.int64(0), np.int64(1)  # typed, lest Numba compile a function once more for each literal
 _SALT = np.uint64(0x9E3779B97F4A7C15)
 
 _part = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
@@ -137,7 +138,7 @@ def cell_end(plan, depth, first, last):
 @njit(**_part)
 def are_twins(plan, row, a, b, offset):
     """Does exchanging two elements (of the sort that starts at `offset`) leave the state as it is?"""
-    perm, n = load(plan, PERM), load(plan, ELEMENTS)
+    perm = load(plan, PERM)
     for s in range(load(plan, SORTS)):
         first = load(load(plan, OFFSETS), s)
         for e in range(first, load(load(plan, OFFSETS), s + 1)):
@@ -145,7 +146,7 @@ def are_twins(plan, row, a, b, offset):
     store(perm, a, b - offset)
     store(perm, b, a - offset)
     call3(load(plan, PERMUTE), row, perm, load(plan, IMAGE))
-    return n > 0 and order_rows(row, load(plan, IMAGE), load(plan, WORDS)) == 0
+    return order_rows(row, load(plan, IMAGE), load(plan, WORDS)) == 0
 
 
 @njit(**_part)
@@ -156,7 +157,7 @@ def find_twins(plan, row):
         offset, last = load(load(plan, OFFSETS), s), load(load(plan, OFFSETS), s + 1)
         first = offset
         while first < last:
-            end = cell_end(plan, 0, first, last)
+            end = cell_end(plan, ZERO, first, last)
             for i in range(first, end):
                 b = load(order, i)
                 store(twin, b, b)
@@ -204,10 +205,10 @@ def seen_before(plan, depth, i):
     n = load(plan, ELEMENTS)
     order, orbit = load(plan, ORDER) + 8 * n * depth, load(plan, ORBIT) + 8 * n * depth
     mine = root_of(orbit, load(order, i))
-    for j in range(load(load(plan, FIRST), depth), i):
-        if root_of(orbit, load(order, j)) == mine:
-            return True
-    return False
+    j = load(load(plan, FIRST), depth)
+    while j < i and root_of(orbit, load(order, j)) != mine:
+        j += 1
+    return j < i
 
 
 @njit(**_part)
@@ -225,7 +226,7 @@ def join_orbits(plan, depth, leaf):
         orbit = load(plan, ORBIT) + 8 * n * d
         for e in range(n):
             a, b = root_of(orbit, e), root_of(orbit, load(perm, e))
-            store(orbit, max(a, b), min(a, b))
+            store(orbit, a if a > b else b, a if a < b else b)
         if seen_before(plan, d, load(load(plan, NEXT), d) - 1):
             return d
         chosen = load(load(plan, CHOSEN), d)
@@ -254,20 +255,20 @@ def keep_leaf(plan, leaf):
 
 
 @njit(**_part)
-def visit_leaf(plan, row, depth, is_first):
-    """Compare a leaf with the kept ones; returns the depth to go on at."""
+def visit_leaf(plan, row, depth, leaves):
+    """Compare a leaf, which `leaves` were before, with the kept ones; returns the depth to go on at."""
     words, image, kept = load(plan, WORDS), load(plan, IMAGE), load(plan, LEAF_IMAGE)
     label(plan, load(plan, ORDER) + 8 * load(plan, ELEMENTS) * depth)
     call3(load(plan, PERMUTE), row, load(plan, PERM), image)
-    if is_first:
-        keep_leaf(plan, 0)
-        keep_leaf(plan, 1)
+    if leaves == 0:
+        keep_leaf(plan, ZERO)
+        keep_leaf(plan, ONE)
         return depth - 1
     if order_rows(image, kept, words) == 0:
-        return join_orbits(plan, depth, 0)
+        return join_orbits(plan, depth, ZERO)
     least = order_rows(image, kept + 8 * words, words)
     if least == 0:
-        return join_orbits(plan, depth, 1)
+        return join_orbits(plan, depth, ONE)
     if least < 0:
         keep_leaf(plan, 1)
     return depth - 1
@@ -297,12 +298,12 @@ def descend(plan, row, depth):
 @njit(**_part)
 def start(plan, row):
     """The root: elements coloured by sort, refined."""
-    n, order = load(plan, ELEMENTS), load(plan, ORDER)
+    order = load(plan, ORDER)
     for s in range(load(plan, SORTS)):
         for e in range(load(load(plan, OFFSETS), s), load(load(plan, OFFSETS), s + 1)):
             put(load(plan, COLOURS), e, mix(np.uint64(s + 1)))
             store(order, e, e)
-    refine(plan, row, load(plan, COLOURS), order, 0)
+    refine(plan, row, load(plan, COLOURS), order, ZERO)
 
 
 @njit(**_part)
@@ -311,9 +312,9 @@ def search_tree(plan, row):
     start(plan, row)
     find_twins(plan, row)
     copy_words(load(plan, TWIN), load(plan, ORBIT), load(plan, ELEMENTS))
-    depth, is_first = 0, True
-    if not choose_cell(plan, 0):
-        visit_leaf(plan, row, 0, True)
+    depth, leaves = ZERO, ZERO
+    if not choose_cell(plan, depth):
+        visit_leaf(plan, row, depth, leaves)
         return
     while depth >= 0:
         if not descend(plan, row, depth):
@@ -321,8 +322,8 @@ def search_tree(plan, row):
         elif choose_cell(plan, depth + 1):
             depth += 1
         else:
-            depth = visit_leaf(plan, row, depth + 1, is_first)
-            is_first = False
+            depth = visit_leaf(plan, row, depth + 1, leaves)
+            leaves += 1
 
 
 @cfunc("int64(int64, int64, int64)", cache=True, error_model="numpy")

@@ -32,7 +32,7 @@ from checker.core.ir import (
     SetOf,
     Stmt,
 )
-from checker.core.layout import StateLayout, is_mask, layout, rank, unrank
+from checker.core.layout import StateLayout, is_mask, layout, pack, rankable, unrank
 from checker.core.lower import Site, StepCheck
 from checker.core.operators import TABLE
 from checker.core.types import BagOf, Bool, Int, MapOf, Set, Type, card, values
@@ -314,7 +314,7 @@ class Expressions(Values):
         """`body(element, label to go on with)` for every element of a domain; what it does not jump away from goes on."""
         if self.costs.unrolls(domain, cost, budget):
             self._written_out(domain, env, body, stable)
-        elif isinstance(domain, Apply) and domain.op == "all":
+        elif isinstance(domain, Apply) and domain.op == "all" and rankable(domain.attr):
             with self.fn.loop(card(domain.attr)) as (i, more, _):
                 body(self.unrank(i, domain.attr), more)
         else:
@@ -326,7 +326,7 @@ class Expressions(Values):
         if isinstance(domain, Apply) and domain.op == "all":
             self._for_constants(t, list(values(t)), body)
         elif isinstance(domain, Const):
-            self._for_constants(t, sorted(domain.value, key=lambda v: rank(t, v)), body)
+            self._for_constants(t, sorted(domain.value, key=lambda v: pack(t, v)), body)
         else:
             d = self.value(domain, env)
             d = self.snapshot(d) if stable else self._once(d)

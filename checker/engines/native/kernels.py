@@ -29,7 +29,7 @@ FIELDS = (
     "SOURCE", "END", "DEPTH", "LAST", "ENDS", "ENDED",
     # buffers: successors of one source and how many fit, how many were needed; the batch; lanes to all partitions
     "OUT", "CAP", "NEED", "HASHES", "RECENT", "RECENT_RAW", "LANES", "LANE_ROOM", "CURSOR",
-    # results: per action, (cut, fault, steps, end) of the ABI, best state + 1 per event, "something was noted", total
+    # results: per action, (cut, fault, steps) of the ABI, best state + 1 per event, "something was noted", total
     "STATS", "EVENT", "BEST", "NOTED", "TRANSITIONS", "BUDGET",
 )
 (
@@ -44,16 +44,17 @@ FIELDS = (
 GOING, SLICE, LEVEL, GROW, ENLARGE, ROUTE, STATES = range(7)
 # fmt: on
 
-BATCH = 512
-RECENT_ROWS = 1 << 12  # successors remembered, most of those that will come again soon
+BATCH = 512  # successors gathered before they are looked up: long enough to hide a cache miss, short enough for L1
+WORK = 4096  # successors and sources a batch may take, news or not
+RECENT_ROWS = 1 << 12  # successors remembered: most come again soon
 RECENT_MASK = RECENT_ROWS - 1
 MAX_ENDS = 1024  # levels a kernel may finish on its own
 NO_PARENT = 0xFFFFFFFF
 LANE = 3  # words of a lane: address of rows, address of parents, rows in it
 
 # places in BEST
-PREDICATES, STEPS, DEADLOCKS, FAULTS = 0, 64, 128, 129
-MAX_EVENTS = 1 << 20
+PREDICATES, STEPS, DEADLOCKS, FAULTS = (np.int64(n) for n in (0, 64, 128, 129))
+MAX_FAULTS = 1 << 20  # sites
 
 HALF = np.uint64(32)
 LOW = np.uint64(0xFFFFFFFF)
@@ -99,10 +100,10 @@ def owner(mixed, parts):
 
 @njit(**_helper)
 def same(a, b, words):
-    for i in range(words):
-        if get(a, i) != get(b, i):
-            return False
-    return True
+    i = 0
+    while i < words and get(a, i) == get(b, i):
+        i += 1
+    return i == words
 
 
 @njit(**_helper)
@@ -143,12 +144,12 @@ def note_bits(p, place, bits, state):
 
 @njit(**_part)
 def note_expansion(p, source, successors, cut):
-    """What one expansion reported: steps, a fault, or nothing at all (a deadlock, unless the state may end there)."""
+    """What one expansion reported: steps, a fault, or nothing at all (a deadlock)."""
     event = p[EVENT]
     fault = load(event, 1)
     note_bits(p, STEPS, load(event, 2), source)
     if fault:
-        note(p, min(FAULTS + fault - 1, MAX_EVENTS - 1), source)
+        note(p, FAULTS + (fault - 1 if fault <= MAX_FAULTS else MAX_FAULTS - 1), source)
     elif successors == 0 and cut == 0 and load(event, 3) == 0 and p[DEADLOCK]:
         note(p, DEADLOCKS, source)
 
@@ -253,8 +254,9 @@ def widen(p):
     for slot in range(groups * GROUP):
         entry = get(table, slot)
         away = (slot // GROUP - np.int64(entry >> np.uint64(64 - bits))) & (groups - 1)
-        far = max(far, away if entry else 0)
-    low = min(groups, 2 * far + 2)
+        if entry and away > far:
+            far = away
+    low = 2 * far + 2 if 2 * far + 2 < groups else groups
     held = np.empty(low * GROUP, np.uint64)
     for slot in range(low * GROUP):
         held[slot] = get(table, slot)
@@ -413,10 +415,10 @@ def explore(p):
             status = ROUTE
         if status != GOING:
             break
-        fill, begun, end, transitions = 0, source, p[END], 0
-        while source < end and fill < BATCH:
+        fill, end, transitions, work = np.int64(0), p[END], 0, 0
+        while source < end and fill < BATCH and work < WORK:
             row = p[ARENA] + source * width
-            cut = get(event, 0)
+            cut = load(event, 0)
             store(event, 1, 0)
             store(event, 2, 0)
             store(event, 3, 0)
@@ -425,20 +427,21 @@ def explore(p):
                 p[NEED] = n
                 status = ENLARGE
                 break
-            cut = get(event, 0) - cut
-            transitions += n + np.int64(cut)
-            if n == 0 or (get(event, 1) | get(event, 2)) != 0:
-                note_expansion(p, source, n, np.int64(cut))
+            cut = load(event, 0) - cut
+            transitions += n + cut
+            work += n + 1
+            if n == 0 or (load(event, 1) | load(event, 2)) != 0:
+                note_expansion(p, source, n, cut)
             fill = gather(p, row, source * parts + me, n, fill)
             source += 1
         if parts > 1:
             fill = route(p, fill)
         settle(p, rows, parents, fill)
-        budget -= transitions + source - begun
+        budget -= work
         p[TRANSITIONS] += transitions
         if p[FULL]:
             status = STATES
-    p[SOURCE] = source
+    p[SOURCE], p[BUDGET] = source, budget
     return status
 
 
@@ -450,7 +453,7 @@ def absorb(p, lane):
     while p[CURSOR] < fill:
         if p[COUNT] + BATCH > p[ROOM]:
             return GROW
-        n = min(BATCH, fill - p[CURSOR])
+        n = fill - p[CURSOR] if fill - p[CURSOR] < BATCH else BATCH
         rows = load(lane, 0) + p[CURSOR] * width
         for j in range(n):
             mixed = digest(rows + j * width, words)

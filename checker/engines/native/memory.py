@@ -10,13 +10,13 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -73,10 +73,8 @@ def _reserve(size: int) -> mmap.mmap | None:
     except (OSError, ValueError, OverflowError):
         return None
     if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        try:
+        with suppress(OSError):  # a kernel without them: small pages do
             area.madvise(mmap.MADV_HUGEPAGE)
-        except OSError:  # a kernel without them: small pages do
-            pass
     return area
 
 
@@ -89,15 +87,12 @@ def available_memory() -> int:
 
 
 def _machine_memory() -> int:
-    try:
+    with suppress(OSError, KeyError, ValueError):
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         return int(fields["MemAvailable"].split()[0]) << 10
-    except (OSError, KeyError, ValueError):
-        pass
-    try:
+    with suppress(AttributeError, OSError, ValueError):  # not Linux: half of what is there
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, OSError, ValueError):
-        return 4 << 30
+    return 4 << 30
 
 
 _GROUP_FILES = (  # root, limit, usage, what of the usage the kernel gives back when asked
@@ -225,7 +220,7 @@ def prefetch(_context: Any, address: Any) -> Any:
 
     def emit(context: Any, builder: Any, _s: Any, args: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        function = builder.module.declare_intrinsic("llvm.prefetch.p0", (), kind)
         read, keep, data = (ir.Constant(_I32, n) for n in (0, 3, 1))
         builder.call(function, [builder.inttoptr(args[0], _I8.as_pointer()), read, keep, data])
         return context.get_dummy_value()

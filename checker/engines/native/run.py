@@ -91,7 +91,7 @@ class Exploration:
 
     def _fired(self, o: SearchOutcome) -> dict[str, int]:
         fired: dict[str, int] = {}
-        for a, n in zip(self.program.actions, o.stats, strict=True):
+        for a, n in zip(self.program.actions, o.stats, strict=False):  # there is room for one action at least
             fired[a.name] = fired.get(a.name, 0) + int(n)
         return fired
 

@@ -18,56 +18,33 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels as k
-from .memory import Region, address_of, available_memory
+from .memory import address_of, available_memory
+from .partition import FIRST_CAP, NO_LIMIT, Kernel, Partition, Rows
 
-Rows = NDArray[np.uint64]
+__all__ = ["Event", "Kernel", "Limits", "Outcome", "Progress", "Search"]
 
 WIDE = 1 << 14  # states in a level from which on threads pay
 MEMORY_SHARE = 0.85  # of what is available, if no limit is given
-FULLEST = 5 / 8  # of the slots of a table, before it is doubled...
-FULLEST_LAST = 7 / 8  # ...or, if there is no memory for that, before the search ends
 SLICE_SECONDS = 0.04  # how long a kernel may run before it returns
 PROGRESS_SECONDS = 0.2
-LANE_ROWS = 1 << 16
-FIRST_CAP = 1 << 10  # successors of one state there is room for at first
-FIRST_BITS = 9
-MAX_IDS = 0xFFFFFFFE
-NO_LIMIT = (1 << 62) - 1
 ROUND = 1 << 19  # transitions per thread between two looks at what others routed
-MAX_BITS = 29
 SWEEP_ROWS = 1 << 20
 
 _LIMITS = {k.GROW: "memory", k.STATES: "states"}
-_PLACES = (("fault", k.FAULTS), ("deadlock", k.DEADLOCKS), ("step", k.STEPS), ("predicate", k.PREDICATES))
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A compiled spec: C functions by address (0: absent), and what the search must know of it.
-
-    `stop` and `watch` are masks of predicates: the first end the search, of the others the first witness is recorded.
-    `sorts` holds the sizes of the symmetric sorts; empty means no symmetry.
-    """
-
-    words: int
-    actions: int
-    expand: int
-    initial: int
-    check: int
-    stop: int
-    watch: int
-    sorts: tuple[int, ...] = ()
-    refine: int = 0
-    permute: int = 0
-    key: int = 0
-    check_deadlock: bool = True
+_PLACES = (
+    ("fault", int(k.FAULTS)),
+    ("deadlock", int(k.DEADLOCKS)),
+    ("step", int(k.STEPS)),
+    ("predicate", int(k.PREDICATES)),
+)
 
 
 @dataclass(frozen=True)
@@ -127,153 +104,6 @@ class Outcome:
     bytes_per_state: float
 
 
-class Partition:
-    """A share of the states: its memory, its buffers, and the fields `p` by which kernels know them."""
-
-    def __init__(self, kernel: Kernel, me: int, parts: int, memory: int) -> None:
-        self.words, self.memory = kernel.words, memory
-        self.p = np.zeros(len(k.FIELDS), np.int64)
-        self.stats = np.zeros(max(1, kernel.actions), np.int64)
-        self.event = np.zeros(4, np.int64)
-        self.best = np.zeros(k.MAX_EVENTS, np.uint64)  # the system gives its pages as they are touched
-        self.ends = np.zeros(k.MAX_ENDS, np.uint64)
-        ids = MAX_IDS // parts + 1
-        self.arena = Region(min(memory, ids * 8 * self.words))
-        self.parents = Region(min(memory, ids * 4))
-        self.table = Region(max(min(memory, k.GROUP_BYTES << MAX_BITS), k.GROUP_BYTES << FIRST_BITS))
-        self.put(ME=me, PARTS=parts, WORDS=kernel.words, EXPAND=kernel.expand, CHECK=kernel.check)
-        self.put(DEADLOCK=kernel.check_deadlock, QUOTA=NO_LIMIT, BITS=FIRST_BITS, LAST=NO_LIMIT)
-        self.put(STATS=address_of(self.stats), EVENT=address_of(self.event), BEST=address_of(self.best))
-        self.put(ENDS=address_of(self.ends))
-        if kernel.sorts:
-            from .canon import Plan, canonical
-
-            self.plan = Plan(kernel.words, kernel.sorts, kernel.refine, kernel.permute, kernel.key)
-            self.put(CANON=canonical.address, PLAN=self.plan.address)
-        self.recent = np.zeros((2, k.RECENT_ROWS, self.words), np.uint64)
-        self.put(RECENT=address_of(self.recent[0]), RECENT_RAW=address_of(self.recent[1]))
-        self.table.grow(k.GROUP_BYTES << FIRST_BITS)
-        self.make_buffers(FIRST_CAP)
-        self._place()
-
-    def put(self, **fields: int) -> None:
-        for name, value in fields.items():
-            self.p[getattr(k, name)] = value
-
-    def __getattr__(self, name: str) -> int:
-        """The fields the driver reads, in lower case."""
-        if name.upper() in k.FIELDS:
-            return int(self.p[getattr(k, name.upper())])
-        raise AttributeError(name)
-
-    # -- memory
-
-    def make_lanes(self, parts: int, cap: int = 0) -> None:
-        """Empty lanes to so many partitions; the own one is the batch."""
-        self.lanes = np.zeros((parts, k.LANE), np.int64)
-        room = max(LANE_ROWS, 4 * (k.BATCH + cap))
-        rooms = [k.BATCH + cap if cap and t == self.me else room for t in range(parts)]
-        self.lane_rows = [np.zeros(n * self.words, np.uint64) for n in rooms]
-        self.lane_parents = [np.zeros(n, np.uint32) for n in rooms]
-        for t in range(parts):
-            self.lanes[t] = address_of(self.lane_rows[t]), address_of(self.lane_parents[t]), 0
-        self.put(LANES=address_of(self.lanes), LANE_ROOM=room)
-
-    def make_buffers(self, cap: int) -> None:
-        """Buffers for states of up to `cap` successors. What lanes to others hold is lost: call it between rounds."""
-        self.out = np.zeros((cap + 1) * self.words, np.uint64)
-        self.hashes = np.zeros(k.BATCH + cap, np.uint64)
-        self.put(OUT=address_of(self.out), CAP=cap, HASHES=address_of(self.hashes))
-        self.make_lanes(self.p[k.PARTS], cap)
-
-    @property
-    def buffer_row_bytes(self) -> int:
-        """What a successor more in the buffers costs, about."""
-        return 16 * self.words + 20 + (len(self.lanes) - 1) * 4 * (8 * self.words + 4)
-
-    @property
-    def buffer_bytes(self) -> int:
-        return self.out.nbytes + self.hashes.nbytes + self.recent.nbytes + sum(a.nbytes for a in (*self.lane_rows, *self.lane_parents))
-
-    @property
-    def used_bytes(self) -> int:
-        return self.count * self._row_bytes + (k.GROUP_BYTES << self.bits) + self.buffer_bytes
-
-    @property
-    def _row_bytes(self) -> int:
-        return 8 * self.words + 4
-
-    def _room(self, bits: int, fullest: float) -> int:
-        """Rows that a table of so many bits can hold within the memory there is."""
-        memory = self.memory - self.buffer_bytes - (k.GROUP_BYTES << bits)
-        return min(int(fullest * (k.GROUP << bits)), memory // self._row_bytes, MAX_IDS // self.parts)
-
-    def _place(self, fullest: float = FULLEST) -> None:
-        """Tell the kernels where the memory is and how far it reaches."""
-        room = max(0, self._room(self.bits, fullest))
-        self.arena.grow(room * 8 * self.words)
-        self.parents.grow(room * 4)
-        self.put(ARENA=self.arena.address, PARENTS=self.parents.address, TABLE=self.table.address, ROOM=room)
-
-    def grow(self, rows: int) -> bool:
-        """Make room for `rows` more; False if the memory, or the supply of state numbers, does not allow that."""
-        want = self.count + rows
-        while self.room < want and self.bits < MAX_BITS and self._room(self.bits + 1, FULLEST_LAST) >= want:
-            self.table.grow(2 * k.GROUP_BYTES << self.bits)
-            self.put(TABLE=self.table.address)
-            k.widen(self.p)
-            self._place()
-        if self.room < want:
-            self._place(FULLEST_LAST)
-        return self.room >= want
-
-    # -- phases: each returns why it ended, one of the kernels' codes (GROW only if growing failed)
-
-    def explore(self, budget: int) -> int:
-        self.put(BUDGET=budget)
-        while (status := int(k.explore(self.p))) == k.GROW:
-            if not self.grow(k.BATCH + self.cap):
-                break
-        return status
-
-    def absorb(self, lane: int) -> int:
-        while (status := int(k.absorb(self.p, lane))) == k.GROW:
-            if not self.grow(k.BATCH):
-                break
-        return status
-
-    def lane_to(self, part: int) -> int:
-        return address_of(self.lanes[part])
-
-    # -- what it holds
-
-    def rows(self) -> Rows:
-        return self.arena.view(np.uint64, self.count * self.words).reshape(-1, self.words)
-
-    def parent_ids(self) -> NDArray[np.uint32]:
-        return self.parents.view(np.uint32, self.count)
-
-    def take_ends(self) -> list[int]:
-        """Ends of the levels that the kernel finished by itself since the last call."""
-        ends = [int(end) for end in self.ends[: self.ended]]
-        self.put(ENDED=0)
-        return ends
-
-    def put_best(self, place: int, state: int) -> None:
-        self.best[place] = state + 1
-        self.put(NOTED=1)
-
-    def take_best(self) -> dict[int, int]:
-        """The events noted since the last call: place -> local number of the state."""
-        if not self.noted:
-            return {}
-        places = np.flatnonzero(self.best)
-        found = {int(place): int(self.best[place]) - 1 for place in places}
-        self.best[places] = 0
-        self.put(NOTED=0)
-        return found
-
-
 @dataclass(frozen=True)
 class _Totals:
     """Counters summed over partitions."""
@@ -290,7 +120,7 @@ class _Interrupt:
     raised: bool = False
     _previous: Any = field(default=None, repr=False)
 
-    def __enter__(self) -> _Interrupt:
+    def __enter__(self) -> Self:
         try:
             if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 self._previous = signal.signal(signal.SIGINT, self._handle)
@@ -306,6 +136,10 @@ class _Interrupt:
         if self.raised:  # pressed twice: they mean it
             raise KeyboardInterrupt
         self.raised = True
+
+
+def _enlarged(part: Partition) -> int:
+    return k.SLICE if part.enlarge() else k.GROW
 
 
 class Search:
@@ -345,7 +179,7 @@ class Search:
                 if self._pool:
                     self._pool.shutdown()
         if stopped not in ("done", "event"):  # what an unfinished level has shown is true all the same
-            self._judge(self._depth)
+            self._judge(self._depth if self._ends else -1)
         return self._outcome(stopped, time.perf_counter() - self._began, time.process_time() - cpu)
 
     def _outcome(self, stopped: str, seconds: float, cpu_seconds: float) -> Outcome:
@@ -381,7 +215,7 @@ class Search:
         lane = np.array([address_of(rows), address_of(parents), len(rows)], np.int64)
         if (status := part.absorb(address_of(lane))) != k.GOING:
             return _LIMITS[status]
-        part.recent[:] = rows[:1]  # something known: zeros may be a state
+        part.recent[:] = rows[0] if len(rows) else 0  # something known: zeros may be a state
         return self._end_level(-1)
 
     def _initial(self) -> tuple[Rows, NDArray[np.int64]]:
@@ -399,6 +233,10 @@ class Search:
         if self.kernel.sorts:
             return np.array([self._parts[0].plan(row) for row in rows], np.uint64).reshape(rows.shape)
         return rows
+
+    def canonical(self, row: Rows) -> Rows:
+        """The row (words) that stands for a state's orbit: the row itself without symmetry."""
+        return np.asarray(self._canonical(row.reshape(1, -1))[0])
 
     def _levels(self) -> str:
         while True:
@@ -455,8 +293,7 @@ class Search:
             part.put(WANT=self._want)
 
     def _record(self, place: int, state: int, level: int) -> None:
-        kind, first = next((kind, first) for kind, first in _PLACES if place >= first)
-        which = place - first
+        kind, which = next((kind, place - first) for kind, first in _PLACES if place >= first)
         if kind != "predicate":
             self._events.append(Event(kind, which, state, level))
         elif self.kernel.stop >> which & 1:
@@ -473,19 +310,21 @@ class Search:
         part.put(QUOTA=self._quota(part))
         status = self._explore(part)
         self._ends += part.take_ends()
-        return self._enlarge(part) if status == k.ENLARGE else status
+        return _enlarged(part) if status == k.ENLARGE else status
 
     def _shared_round(self) -> int:
         """In several: expand and route, then insert what was routed."""
-        parts = self._parts
         statuses = self._each(self._explore)
-        statuses += self._each(lambda part: max(part.absorb(other.lane_to(part.me)) for other in parts if other != part))
-        limit = next((status for status in statuses if status in _LIMITS), None)
-        if limit is not None:
-            return limit
-        if k.ENLARGE in statuses:
-            return max(self._enlarge(part) for part, status in zip(parts, statuses, strict=False) if status == k.ENLARGE)
+        statuses += self._each(self._absorb)
+        statuses += [_enlarged(part) for part, status in zip(self._parts, statuses) if status == k.ENLARGE]
+        for code in _LIMITS:
+            if code in statuses:
+                return code
         return k.LEVEL if self._frontier == 0 else k.SLICE
+
+    def _absorb(self, part: Partition) -> int:
+        """Insert what the others routed here."""
+        return max(part.absorb(other.lane_to(part.me)) for other in self._parts if other is not part)
 
     def _explore(self, part: Partition) -> int:
         """Expand until the level ends, something is needed, or ROUND transitions (in slices, to look at the clock).
@@ -497,7 +336,7 @@ class Search:
             begun, budget = time.perf_counter(), min(left, self._slice)
             status = part.explore(budget)
             self._adapt(budget, time.perf_counter() - begun)
-            left -= budget
+            left -= budget - part.budget
             if status != k.SLICE or self.threads == 1 or self._halted():
                 return status
         return k.SLICE
@@ -519,7 +358,7 @@ class Search:
 
     def _nearly_full(self) -> bool:
         """Might this round reach max_states?"""
-        most = sum(ROUND + k.BATCH + 2 * part.cap for part in self._parts)
+        most = sum(ROUND + k.WORK + part.cap for part in self._parts)
         return self.limits.max_states is not None and self._distinct + most > self.limits.max_states
 
     def _limited(self, part: Partition, careful: bool) -> Partition:
@@ -531,14 +370,6 @@ class Search:
         if self.limits.max_states is None:
             return NO_LIMIT
         return part.count + max(0, self.limits.max_states - self._distinct)
-
-    def _enlarge(self, part: Partition) -> int:
-        """Larger buffers, for a state of many successors."""
-        cap = 2 * part.need
-        if cap * part.buffer_row_bytes > part.memory // 2:
-            return k.GROW
-        part.make_buffers(cap)
-        return k.SLICE
 
     def _deal(self) -> None:
         """From one partition to as many as there are threads. Ids change."""
@@ -608,7 +439,7 @@ class Search:
         ends = [0, *self._ends]
         if self._distinct > ends[-1]:
             ends.append(self._distinct)
-        return [b - a for a, b in zip(ends, ends[1:], strict=False)]
+        return [b - a for a, b in pairwise(ends)]
 
     def path(self, state_id: int) -> Rows:
         """Rows (steps + 1, words) of a shortest path from an initial state to this one (canonical rows, with symmetry)."""
@@ -628,10 +459,6 @@ class Search:
             if state >= 0:
                 return state * len(self._parts) + part.me
         return None
-
-    def canonical(self, row: Rows) -> Rows:
-        """The row (words) that stands for a state's orbit: the row itself without symmetry."""
-        return np.asarray(self._canonical(row.reshape(1, -1))[0])
 
     def states(self) -> Iterator[Rows]:
         """All stored states, as views (n, words): in breadth-first order within each."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from checker.core.layout import WORD, Array, Layout, is_mask, layout, pack, rank, size, unrank
+from checker.core.layout import WORD, Array, Layout, is_mask, layout, pack, rank, size, table, tabled, unrank
 from checker.core.types import (
     BOOL,
     BagOf,
@@ -406,6 +406,8 @@ class Values:
                 return self._digits([self.part(v, i) for i in range(len(part_types(v.type)))])
             case MapOf(k, _):
                 return self._digits([self.element(v, i) for i in range(card(k))])
+            case _ if tabled(v.type):
+                return self._looked_up(v)
             case Set():
                 return self.num(v)
             case Union(vs):
@@ -424,6 +426,22 @@ class Values:
                     offset = self.fn.select(self.fn.icmp("eq", n, i + 1), self.fn.bin("add", digits, base), offset)
                 return offset
         raise AssertionError(v.type)
+
+    def _looked_up(self, v: Val) -> Num:
+        """The rank of a value in the table of its type."""
+        out = self.fn.alloca()
+        self.fn.store(0, out)
+        with self.fn.loop(card(v.type)) as (i, _, _):
+            hit = self.equal(self._tabled(i, v.type), v)
+            self.fn.store(self.fn.select(hit, i, self.fn.load(out)), out)
+        return self.fn.load(out)
+
+    def _tabled(self, i: Num, t: Type) -> Val:
+        """The value of rank i in the table of its type."""
+        words = layout(t).words
+        ptr = self.module.constant([w for x in table(t)[0] for w in pack(t, x)])
+        place = Val(t, mem=Mem(ptr, self.fn.bin("mul", i, words)))
+        return place if layout(t).wide else self.force(place)
 
     def _digits(self, parts: list[Val]) -> Num:
         out: Num = 0
@@ -449,6 +467,8 @@ class Values:
                 return self.product(t, tuple(self._undigits(i, list(part_types(t)))))
             case MapOf(k, x):
                 return self.array(t, list(enumerate(self._undigits(i, [x] * card(k)))))
+            case _ if tabled(t):
+                return self._tabled(i, t)
             case Set():
                 return Val(t, i)
             case Union(vs):

@@ -41,22 +41,25 @@ class Explorer:
         """Explores level by level until the space is exhausted, something is found, or a limit is hit."""
         started, stopped = time.perf_counter(), None
         frontier = [s for s in initial_states(self.instance) if self._inside(s) and self._visit(s, None, None, 0)]
-        while frontier and not self.findings and not stopped:
-            if self.limits.max_depth is not None and self.depth >= self.limits.max_depth:
-                stopped = "depth"
-                break
-            following: list[State] = []
-            for state in frontier:
-                following += self._expand(state)
-                if self.limits.max_states is not None and len(self.states) >= self.limits.max_states:
-                    stopped = "states"
+        try:
+            while frontier and not self.findings and not stopped:
+                if self.limits.max_depth is not None and self.depth >= self.limits.max_depth:
+                    stopped = "depth"
                     break
-                if self.limits.time_limit is not None and time.perf_counter() - started > self.limits.time_limit:
-                    stopped = "time"
-                    break
-            self.depth += bool(following)
-            frontier = following
-        return self._result("event" if self.findings else stopped, time.perf_counter() - started)
+                following: list[State] = []
+                for state in frontier:
+                    following += self._expand(state)
+                    if self.limits.max_states is not None and len(self.states) >= self.limits.max_states:
+                        stopped = "states"
+                        break
+                    if self.limits.time_limit is not None and time.perf_counter() - started > self.limits.time_limit:
+                        stopped = "time"
+                        break
+                self.depth += bool(following)
+                frontier = following
+        except KeyboardInterrupt:
+            stopped = "interrupt"
+        return self._result("event" if self.findings else stopped, not frontier and stopped is None, time.perf_counter() - started)
 
     def _inside(self, state: State) -> bool:
         return self.instance.bound is None or bool(evaluate(self.instance.bound, {}, World(self.instance, state)))
@@ -124,8 +127,8 @@ class Explorer:
 
     # what came of it
 
-    def _result(self, stopped: str | None, seconds: float) -> Result:
-        result = Result(Verdict.HOLDS, engine="python", stopped_by=stopped, exhaustive=stopped is None, depth=self.depth)
+    def _result(self, stopped: str | None, exhaustive: bool, seconds: float) -> Result:
+        result = Result(Verdict.HOLDS, engine="python", stopped_by=stopped, exhaustive=exhaustive, depth=self.depth)
         result.distinct_states, result.transitions, result.cut = len(self.states), self.transitions, self.cut
         result.fired = {a.name: self.fired[a.name] for a in self.instance.actions}
         result.witnesses = {n: d for n, (d, _) in self.witnesses.items()}

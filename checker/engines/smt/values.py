@@ -380,8 +380,8 @@ class Values:
         rules.append(exactly_one(list(out.cases.values())))
         return out
 
-    def value_of(self, model: z3.ModelRef, v: Sym) -> Value:
-        """The plain value in a model of Z3."""
+    def value_of(self, model: z3.ModelRef | None, v: Sym) -> Value:
+        """The plain value in a model of Z3 (a constant needs none)."""
         return plain(lambda bit: z3.is_true(model.eval(bit, model_completion=True)), v)
 
 

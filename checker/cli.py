@@ -1,0 +1,433 @@
+"""The command line: the only place that parses flags or exits.
+
+Each command is a function that returns an exit code; what it prints is made in `report`, what it computes elsewhere.  Nothing heavy is
+imported before a command needs it.  With `--json` there is exactly one object on stdout, whatever happens.  Whoever makes a mistake in
+a spec, a flag or a file gets a line that says so, never a traceback.
+
+Exit codes: 0 holds, 1 usage or file error, 2 the spec text is wrong, 10 an assumption fails, 11 deadlock, 12 violated, 20 unknown,
+70 a bug in here, 75 spec fault, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
+
+import typer
+from typer import Argument, Option
+
+from checker import __version__
+from checker.settings import Mistake
+
+if TYPE_CHECKING:
+    from checker.check import Request
+
+USAGE, SPEC_WRONG, ASSUMPTION, UNKNOWN, BUG, INTERRUPTED = 1, 2, 10, 20, 70, 130
+STARTED = time.time()
+
+app = typer.Typer(
+    name="spectrace",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Model checker for distributed protocols: SPEC is a path, or the name of a shipped protocol.",
+)
+
+Spec = Annotated[str, Argument(metavar="SPEC", help="A path, `-`, or the name of a shipped protocol.")]
+Instance = Annotated[Optional[str], Option("--instance", "-i", metavar="NAME", help="Which instance (default: the first).")]
+Defines = Annotated[Optional[list[str]], Option("-D", metavar="NAME=VALUE", help="Set the size of a sort or a parameter otherwise.")]
+Json = Annotated[bool, Option("--json", help="Print one JSON object instead of text.")]
+Output = Annotated[Optional[Path], Option("-o", "--output", metavar="FILE", help="Where to write (default: stdout).")]
+Threads = Annotated[int, Option("--threads", metavar="N", help="How many threads.", min=1, max=64)]
+Witness = Annotated[Optional[str], Option("--witness", metavar="NAME", help="Show how a `reachable` property is reached.")]
+NoDeadlock = Annotated[bool, Option("--no-deadlock", help="A state without successors is fine.")]
+
+
+def elapsed() -> float:
+    """Seconds since this process started, by the system's own account where it gives one."""
+    try:
+        with open("/proc/self/stat") as f:
+            ticks = int(f.read().rsplit(")", 1)[1].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.time() - STARTED
+
+
+# ── output ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def emit(data: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(data).decode() + "\n")
+    sys.stdout.flush()
+
+
+def say(lines: Any) -> None:
+    """Lines of text on stdout."""
+    from checker.report import Printer
+
+    Printer()(lines)
+
+
+def save(output: Path | None, text: str) -> None:
+    """Text to a file, or to stdout."""
+    from checker.library import write
+
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write(output, text)
+
+
+# ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.callback(invoke_without_command=True)
+def top(context: typer.Context, version: Annotated[bool, Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        sys.stdout.write(f"spectrace {__version__}\n")
+        raise typer.Exit(0)
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+        raise typer.Exit(USAGE)
+
+
+@app.command()
+def check(
+    spec: Spec,
+    instance: Instance = None,
+    define: Defines = None,
+    no_symmetry: Annotated[bool, Option("--no-symmetry", help="Tell interchangeable identities apart.")] = False,
+    no_deadlock: NoDeadlock = False,
+    threads: Threads = 1,
+    max_states: Annotated[Optional[int], Option("--max-states", metavar="N", help="Stop at so many states.", min=1)] = None,
+    max_depth: Annotated[Optional[int], Option("--max-depth", metavar="N", help="Stop after so many steps.", min=0)] = None,
+    max_memory: Annotated[Optional[str], Option("--max-memory", metavar="SIZE", help="Stop at so much memory: 500M, 4G.")] = None,
+    time_limit: Annotated[Optional[str], Option("--time-limit", metavar="TIME", help="Stop after so long: 30s, 2m, 1h.")] = None,
+    engine: Annotated[str, Option("--engine", metavar="ENGINE", help="native, or python: the slow definition itself.")] = "native",
+    witness: Witness = None,
+    json: Json = False,
+) -> int:
+    """Explore every reachable state of an instance.
+
+    Exit codes: 0 holds, 1 usage, 2 spec is wrong, 10 assumption fails, 11 deadlock, 12 violated, 20 unknown or a limit was hit, 75 spec
+    fault, 130 interrupted.
+    """
+    from checker.check import Request, perform
+    from checker.settings import duration, memory
+    from checker.verdict import Limits
+
+    if engine not in ("native", "python"):
+        raise Mistake(f"--engine {engine}: there are native and python")
+    if engine == "python" and max_memory:
+        raise Mistake("--max-memory needs the native engine")
+    limits = Limits(max_states, max_depth, memory(max_memory) if max_memory else None, duration(time_limit) if time_limit else None)
+    request = Request(spec, instance, tuple(define or ()), not no_symmetry, not no_deadlock, threads, limits, engine, witness)
+    return _checked(request, perform, json)
+
+
+def _checked(request: Request, perform: Any, json: bool) -> int:
+    from checker.report import Ticker
+
+    ticker = Ticker(json)
+    try:
+        answer = perform(request, ticker)
+    finally:
+        ticker.done()
+    if json:
+        emit(answer.data(elapsed()))
+    else:
+        say(answer.lines(elapsed()))
+    return int(answer.exit)
+
+
+@app.command()
+def test(
+    specs: Annotated[Optional[list[str]], Argument(metavar="[SPEC]...", help="Default: every shipped protocol.")] = None,
+    slow: Annotated[bool, Option("--slow", help="Also the instances that are marked slow.")] = False,
+    threads: Threads = 1,
+    junit: Annotated[Optional[Path], Option("--junit", metavar="FILE", help="Also write a JUnit report.")] = None,
+    json: Json = False,
+) -> int:
+    """Check every instance against what it expects.  Exit code 0: all as expected, 1: not."""
+    from checker import library, suite
+    from checker.report import Ticker
+
+    names = library.several(specs or [])
+    ticker, found = Ticker(json), list[suite.Case]()
+    for case in suite.cases(names, slow, threads, ticker):
+        ticker.done()
+        found.append(case)
+        if not json:
+            say(suite.lines(case))
+        if case.interrupted:
+            break
+    if junit:
+        library.write(junit, suite.junit(found))
+    failed = sum(c.status == "FAIL" for c in found)
+    if json:
+        emit({"ok": not failed, "instances": [c.data() for c in found], "seconds": elapsed()})
+    else:
+        counts = {s: sum(c.status == s for c in found) for s in ("ok", "FAIL", "skipped")}
+        say(["", ", ".join(f"{n} {s}" for s, n in counts.items() if n) + f", {elapsed():.1f} s"])
+    return INTERRUPTED if any(c.interrupted for c in found) else int(failed > 0)
+
+
+@app.command()
+def simulate(
+    spec: Spec,
+    instance: Instance = None,
+    define: Defines = None,
+    traces: Annotated[int, Option("--traces", metavar="N", help="How many walks.", min=1)] = 100,
+    depth: Annotated[int, Option("--depth", metavar="D", help="The most steps of a walk.", min=0)] = 50,
+    seed: Annotated[Optional[int], Option("--seed", metavar="S", help="The same seed, the same walks.", min=0)] = None,
+    no_deadlock: NoDeadlock = False,
+    output: Output = None,
+    json: Json = False,
+) -> int:
+    """Walk through an instance at random.
+
+    Exit code 0 says that nothing wrong was seen, which proves nothing.  -o writes ITF: the walk that shows something wrong, or else
+    all walks, numbered.
+    """
+    from checker.simulate import Asked, run_walks
+
+    answer = run_walks(Asked(spec, instance, tuple(define or ()), traces, depth, seed, not no_deadlock))
+    files = answer.save(output) if output else []
+    if json:
+        emit({**answer.data(), "files": files, "seconds": elapsed()})
+    else:
+        say(answer.lines(files))
+    return answer.exit
+
+
+@app.command()
+def show(
+    spec: Annotated[str, Argument(metavar="SPEC|TRACE", help="A spec, or an ITF file.")],
+    json: Json = False,
+) -> int:
+    """Show the structure of a spec, or the steps of a trace."""
+    from checker import library, load, report, trace
+
+    path = library.find(spec) if spec != "-" else None
+    if path is not None and path.suffix == ".json":
+        frames = trace.frames(trace.read_itf(library.load_bytes(path), str(path)))
+        if json:
+            emit({"file": str(path), "states": [{"label": f.label, "sent": f.sent, "values": f.values} for f in frames]})
+        else:
+            say(report.frames(frames))
+        return 0
+    from checker.outline import Outline
+
+    outline = Outline(load(spec))
+    if json:
+        emit(outline.data())
+    else:
+        say(outline.lines())
+    return 0
+
+
+@app.command()
+def fmt(
+    specs: Annotated[list[str], Argument(metavar="SPEC...", help="Files, or `-`.")],
+    check: Annotated[bool, Option("--check", help="Change nothing; exit code 1 if something would change.")] = False,
+    output: Output = None,
+    json: Json = False,
+) -> int:
+    """Bring specs into their one proper layout, in place."""
+    from checker import library
+    from checker.language import format_text
+
+    if output and len(specs) > 1:
+        raise Mistake("-o takes one SPEC")
+    changed: list[str] = []
+    for spec in specs:
+        source = library.read(spec)
+        text = format_text(source)
+        changed += [spec] if text != source.text else []
+        if not check:
+            if output or spec == "-":
+                save(output, text)
+            elif text != source.text:
+                library.write(library.find(spec), text)
+    if json:
+        emit({"changed": changed, "checked": check})
+    elif changed and (check or not (output or "-" in specs)):
+        say([f"{'would change' if check else 'changed'} {name}" for name in changed])
+    return int(check and bool(changed))
+
+
+@app.command()
+def new(name: Annotated[str, Argument(metavar="NAME", help="The protocol; the file is NAME.spec.")], json: Json = False) -> int:
+    """Write a small working spec to start from."""
+    from checker.starter import create
+
+    path = create(name)
+    if json:
+        emit({"file": str(path)})
+    else:
+        say([f"wrote {path}; now `spectrace check {path}`"])
+    return 0
+
+
+@app.command()
+def export(
+    spec: Spec,
+    to: Annotated[str, Option("--to", metavar="FORMAT", help="dot: the state graph of a small instance; itf: a behaviour; tla: for TLC.")],
+    instance: Instance = None,
+    define: Defines = None,
+    witness: Witness = None,
+    output: Output = None,
+    json: Json = False,
+) -> int:
+    """Write the state graph (dot), the counterexample, a witness or a longest behaviour (itf), or a TLA+ module (tla).
+
+    -o names the file, or the folder where there are several.
+    """
+    from checker.export import FORMATS
+    from checker.library import write_all
+    from checker.settings import nearest
+
+    if to not in FORMATS:
+        raise Mistake(f"--to {to}: no such format", nearest(to, FORMATS) or f"there are {', '.join(FORMATS)}")
+    files = FORMATS[to](spec, instance, tuple(define or ()), witness)
+    written = write_all(files, output) if output else []
+    if json:
+        emit({"format": to, "written": written, "files": {} if output else files})
+    elif not output:
+        save(None, "\n".join(files.values()))
+    return 0
+
+
+# ── everything that can go wrong ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits."""
+    argv = sys.argv[1:]
+    code = 1
+    try:
+        code = run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as why:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _complain(f"cannot write to standard output: {(why.strerror or str(why)).lower()}")
+    sys.exit(code)
+
+
+def run(argv: list[str]) -> int:
+    """Runs one command; the exit code.  What people did wrong becomes words here."""
+    json = "--json" in argv
+    try:
+        return _dispatch(argv)
+    except (BrokenPipeError, SystemExit):
+        raise
+    except KeyboardInterrupt:
+        return _fail(json, INTERRUPTED, "interrupted", "interrupted")
+    except Mistake as why:
+        return _fail(json, USAGE, "usage", why.text, why.hint)
+    except OSError:
+        raise
+    except Exception as why:
+        return _known(why, json)
+
+
+def _dispatch(argv: list[str]) -> int:
+    try:
+        code = app(args=argv, prog_name="spectrace", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as why:
+        if hasattr(why, "format_message"):  # a ClickException, of whichever click typer has
+            raise Mistake(_usage(why), _usage_hint(why)) from None
+        raise
+
+
+def _usage(why: Any) -> str:
+    text = str(why.format_message()).split("\n")[0].rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _usage_hint(why: Any) -> str:
+    context = getattr(why, "ctx", None)
+    return f"see `{context.command_path if context else 'spectrace'} --help`"
+
+
+def _known(why: Exception, json: bool) -> int:
+    """Errors of the front end and of binding; anything else is a bug in here."""
+    from checker.check import Rejected, Unable
+    from checker.errors import SpecErrors
+
+    if isinstance(why, SpecErrors):
+        if json:
+            emit({"error": {"kind": "spec", "exit": SPEC_WRONG, "message": _many(why), "diagnostics": [_diagnostic(d) for d in why.diagnostics]}})
+        else:
+            sys.stderr.write(why.render() + f"\n\n{_many(why)}\n")
+        return SPEC_WRONG
+    if isinstance(why, Rejected):
+        return _rejected(why, json)
+    if isinstance(why, Unable):
+        return _fail(json, UNKNOWN, "unable", str(why), "--engine python explores it, slowly")
+    if isinstance(why, MemoryError):
+        return _fail(json, UNKNOWN, "memory", "out of memory", "--max-memory ends a check before that")
+    return _bug(why, json)
+
+
+def _rejected(why: Any, json: bool) -> int:
+    """An instance that cannot be: the spec's fault where it says so, the command line's where `-D` had a part in it."""
+    code = ASSUMPTION if why.assumption else USAGE if why.overridden else SPEC_WRONG
+    kind = {ASSUMPTION: "assumption", USAGE: "usage", SPEC_WRONG: "instance"}[code]
+    span = why.error.span
+    if not json and span:
+        from checker.report import Printer, caret
+
+        _complain(why.error.text)
+        Printer(sys.stderr)(caret(why.model.source, span))
+        if why.error.hint:
+            sys.stderr.write(f"  hint: {why.error.hint}\n")
+        return code
+    return _fail(json, code, kind, why.error.text, why.error.hint, f"{why.model.source.name}:{span.line}" if span else None)
+
+
+def _many(why: Any) -> str:
+    n = sum(d.severity == "error" for d in why.diagnostics)
+    return f"{n} error{'s' * (n != 1)} in {why.diagnostics[0].source.name}"
+
+
+def _diagnostic(d: Any) -> dict[str, Any]:
+    place = {"file": d.source.name, "line": d.span.line, "column": d.span.column, "end_line": d.span.end_line, "end_column": d.span.end_column}
+    return {"code": d.code, "severity": d.severity, "message": d.message, **place, "expected": d.expected, "hint": d.hint}
+
+
+def _bug(why: Exception, json: bool) -> int:
+    if os.environ.get("SPECTRACE_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    text = f"a bug in spectrace: {type(why).__name__}: {why}".split("\n")[0]
+    return _fail(json, BUG, "internal", text, "please report it, with the spec; SPECTRACE_DEBUG=1 shows where it happened")
+
+
+def _fail(json: bool, code: int, kind: str, text: str, hint: str | None = None, place: str | None = None) -> int:
+    if json:
+        emit({"error": {"kind": kind, "exit": code, "message": text, "hint": hint, "place": place}})
+        return code
+    _complain(text, hint)
+    return code
+
+
+def _complain(text: str, hint: str | None = None) -> int:
+    sys.stderr.write(f"error: {text}\n" + (f"  hint: {hint}\n" if hint else ""))
+    return USAGE

@@ -1,0 +1,65 @@
+"""A spec in other people's formats: its state graph for Graphviz, a behaviour of it as ITF, an instance as a TLA+ module.
+
+Each format makes one or more files, by name; with one, the name is the user's to choose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from checker import load
+from checker.check import Request, instance_of, perform
+from checker.core.bind import Instance
+from checker.graph import Graph
+from checker.settings import Mistake
+from checker.trace import to_itf
+from checker.verdict import Verdict
+
+Files = dict[str, str]
+
+
+def dot(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
+    """The state graph.  Raises Mistake if it is too large to draw."""
+    bound = _bound(spec, instance, define, witness)
+    return {f"{bound.model.name}.dot": Graph(bound).dot()}
+
+
+def tla(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
+    """A module and its configuration for TLC."""
+    from checker.exports.tla import export
+
+    bound = _bound(spec, instance, define, witness)
+    module, config = export(bound)
+    found = re.match(r"-+ MODULE (\w+)", module)
+    name = found[1] if found else bound.model.name
+    return {f"{name}.tla": module, f"{name}.cfg": config}
+
+
+def _bound(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Instance:
+    if witness:
+        raise Mistake("--witness is for --to itf")
+    return instance_of(load(spec), instance, define)
+
+
+def itf(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
+    """The witness asked for, the counterexample, or a longest of the shortest behaviours."""
+    answer = perform(Request(spec, instance, define, witness=witness, deepest=True))
+    r, what = answer.result, "a longest of the shortest behaviours"
+    trace = r.trace
+    if witness:
+        trace, what = answer.witness, f"a witness of {witness}"
+        if trace is None:
+            raise Mistake(f"{witness} was not reached")
+    elif r.verdict not in (Verdict.HOLDS, Verdict.UNKNOWN):
+        what = f"{r.verdict.value} {r.property or r.message}".strip()
+    if trace is None:
+        raise Mistake(f"{answer.instance.model.name} · {answer.instance.name} has no behaviour to write: {r.message or r.verdict.value}")
+    data = to_itf(answer.instance, trace, f"{answer.instance.model.name}, instance {answer.instance.name}: {what}")
+    text = msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
+    return {f"{answer.instance.model.name}.itf.json": text}
+
+
+FORMATS: dict[str, Callable[[str, str | None, tuple[str, ...], str | None], Files]] = {"dot": dot, "itf": itf, "tla": tla}

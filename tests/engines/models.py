@@ -1,0 +1,575 @@
+"""Random whole specs, as text, so that the front end takes part: `write(dice)` and the Hypothesis strategy `specs()`.
+
+A spec is well-formed by construction (a text that the front end refuses is a bug in one of the two) and has few reachable states as
+a rule.  A comment in its first line says whether deadlocks are looked for: `# deadlock: on`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import permutations
+from typing import Any
+
+from hypothesis import strategies as st
+from phrases import Dice, Impossible, Phrases, Place, Types, World, has_sort, literal
+
+from checker.core.types import BOOL, BagOf, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, card
+
+
+@dataclass
+class Process:
+    """`ident` None: a single process."""
+
+    name: str
+    ident: Type | None
+    vars: list[Place] = field(default_factory=list)
+
+
+@dataclass
+class Message:
+    """`senders`: names of processes ("" for global actions).  `addressed`: sent with `to`; `asked`: some handler says `from`."""
+
+    name: str
+    fields: list[tuple[str, Type]]
+    receivers: list[Process]
+    senders: list[str]
+    addressed: bool = False
+    asked: bool = False
+
+
+class Writer:
+    """Writes one spec."""
+
+    def __init__(self, dice: Dice) -> None:
+        self.dice, self.world = dice, World()
+        self.types = Types(dice, self.world)
+        self.lines: list[str] = []
+        self.sizes: dict[str, int] = {}
+        self.processes: list[Process] = []
+        self.messages: list[Message] = []
+        self.globals: list[Place] = []
+        self.ghosts: list[Place] = []
+        self.network = "set"
+
+    def text(self) -> str:
+        d = self.dice
+        self.world.risk = d.pick([0, 0, 0, 0, 10, 40])
+        self._sorts()
+        self._named_types()
+        self._processes()
+        self._messages()
+        self._variables()
+        self._defs()
+        self._quorum()
+        bodies = [self._process(p) for p in self.processes]
+        bodies += [self._action(None) for _ in range(d.upto(2) if self.processes else 1 + d.upto(3))]
+        for body in bodies:
+            self.lines += ["", *body]
+        self._properties()
+        self._instance()
+        if any(m.asked and not any(f"send {m.name}" in x for x in self.lines) for m in self.messages):
+            raise Impossible  # nobody sends it, so `from` has no type
+        deadlock = "off" if d.chance(55) else "on"
+        return "\n".join([f"# deadlock: {deadlock}", *self.lines, ""])
+
+    # declarations
+
+    def _sorts(self) -> None:
+        d, w = self.dice, self.world
+        for name in ("Node", "Item")[: d.pick([0, 1, 1, 1, 2])]:
+            self.sizes[name] = d.pick([1, 2, 2, 3])
+            w.sorts.append(Sort(name, self.sizes[name]))
+            self.lines.append(f"sort {name}")
+        for at, name in enumerate(("Colour", "Phase")[: d.upto(2)]):
+            members = (("red", "green", "blue"), ("idle", "busy", "done"))[at][: 2 + d.upto(1)]
+            w.enums.append(Enum(name, members))
+            self.lines.append(f"enum {name} = {', '.join(members)}")
+        if d.chance(30):
+            self.sizes["top"] = 1 + d.upto(2)
+            w.params.append(Place("top", Int(self.sizes["top"], self.sizes["top"])))
+            self.lines.append("param top: int")
+        if d.chance(15):
+            w.params.append(Place("strict", BOOL))
+            self.lines.append(f"param strict: bool = {d.pick(['true', 'false'])}")
+
+    def _named_types(self) -> None:
+        d, w = self.dice, self.world
+        for i in range(d.upto(2)):
+            t = Int(lo := d.pick([0, 0, -1, 1]), lo + 1 + d.upto(1))
+            if t not in w.aliases:
+                w.aliases[t] = f"Range{i}"
+                self.lines.append(f"type Range{i} = {t.lo}..{t.hi}")
+        if "top" in self.sizes:
+            t = Int(0, self.sizes["top"])
+            if t not in w.aliases:
+                w.aliases[t] = "Level"
+                self.lines.append("type Level = 0..top")
+        if d.chance(15):
+            t = self.types.small(4, 1)
+            if not isinstance(t, Sort | Enum | Record | Int) and t not in w.aliases:
+                text = w.show(t)
+                w.aliases[t] = "Odd"
+                self.lines.append(f"type Odd = {text}")
+        for name in ("Pair", "Entry")[: d.pick([0, 0, 1, 2])]:
+            fields = tuple((w.fresh("f"), self.types.small(16, 1)) for _ in range(1 + d.upto(1)))
+            self.lines.append(f"record {name}({', '.join(f'{f}: {w.show(t)}' for f, t in fields)})")
+            w.records.append(Record(name, fields))
+
+    def _processes(self) -> None:
+        d, w = self.dice, self.world
+        for name in ("Server", "Client")[: d.pick([0, 1, 1, 2])]:
+            idents: list[Type] = [*w.sorts, *w.sorts, *w.enums, *(t for t in w.aliases if isinstance(t, Int))]
+            idents = [t for t in idents if all(t != p.ident for p in self.processes)]
+            ident = d.pick(idents) if idents and d.chance(75) else None
+            self.processes.append(Process(name, ident))
+
+    def _messages(self) -> None:
+        d = self.dice
+        if not self.processes:
+            return
+        self.network = d.pick(["set", "set", "bag", "fifo"])
+        for name in ("Ping", "Pong")[: d.upto(2)]:
+            self.messages.append(self._message(name))
+        capacity = f" capacity {d.pick([1, 2, 3, 4, 6])}" if self.network != "set" or any(self._big(m) for m in self.messages) else ""
+        self.lines.append(f"network {self.network}{capacity}")
+        for m in self.messages:
+            fields = ", ".join(f"{f}: {self.world.show(t)}" for f, t in m.fields)
+            self.lines.append(f"message {m.name}({fields})" if fields else f"message {m.name}")
+
+    def _big(self, m: Message) -> bool:
+        n = card(Record(m.name, tuple(m.fields)))
+        for p in self.processes:
+            n *= card(p.ident) if p.ident else 1
+        return n > 2000
+
+    def _message(self, name: str) -> Message:
+        d, w = self.dice, self.world
+        fields = [(w.fresh("m"), self.types.small(8, 1) if d.chance(85) else self.types.large()) for _ in range(d.upto(2))]
+        receivers = [d.pick(self.processes)]
+        if self.network == "set" and d.chance(15):
+            receivers = list(self.processes) if d.chance(70) else []
+        senders = [d.pick(self.processes).name]
+        if self.network != "fifo" and d.chance(20):
+            senders = [p.name for p in self.processes]
+        if self.network != "fifo" and d.chance(15):
+            senders.append("")
+        m = Message(name, fields, receivers, senders)
+        m.addressed = len(receivers) == 1 and receivers[0].ident is not None and d.chance(50)
+        by = [p for p in self.processes if p.name in senders]
+        m.asked = len(senders) == 1 and by[0].ident is not None and d.chance(40)
+        return m
+
+    # variables
+
+    def _variables(self) -> None:
+        d = self.dice
+        for _ in range(d.upto(1) if self.processes else 1 + d.upto(2)):
+            self.globals.append(self._variable("var", "g", self.types.stored(), self.lines))
+        if d.chance(15):
+            self.ghosts.append(self._variable("ghost", "h", self.types.small(16), self.lines))
+
+    def _variable(self, word: str, base: str, t: Type, lines: list[str], known: list[Place] | None = None) -> Place:
+        """Declares a variable."""
+        name = self.world.fresh(base)
+        lines.append(f"{word} {name}: {self.world.show(t)} {self._initial(t, known or [])}")
+        return Place(name, t, name)
+
+    def _initial(self, t: Type, known: list[Place]) -> str:
+        phrases, d = Phrases(self.dice, self.world, [*self.world.params, *known]), self.dice
+        if isinstance(t, BagOf) or phrases.makes(t) and not d.chance(20):
+            return f"= {phrases.value(t, 1)}"
+        if card(t) <= 4 and self._names(t):
+            return f"in {self.world.show(t)}"
+        if phrases.makes(t):
+            return f"in {{{phrases.value(t, 1)}, {phrases.value(t, 1)}}}"
+        return f"in {self._made(t)}"
+
+    def _names(self, t: Type) -> bool:
+        return t in self.world.aliases or isinstance(t, Sort | Enum | Record) or t == BOOL
+
+    def _made(self, t: Type) -> str:
+        """A set of values of a type that needs identities."""
+        x = self.world.fresh("i")
+        sort = next(s for s in self.world.sorts if Phrases(self.dice, self.world, [Place(x, s)]).makes(t) or len(self.world.sorts) == 1 or s == self.world.sorts[-1])
+        phrases = Phrases(self.dice, self.world, [Place(x, sort), *self.world.params])
+        return f"{{{phrases.value(t, 1)} for {x} in {sort.name}}}"
+
+    def _defs(self) -> None:
+        d, w = self.dice, self.world
+        for _ in range(d.pick([0, 0, 1, 2])):
+            name = w.fresh("d")
+            args = [Place(w.fresh("a"), self.types.small(16, 1)) for _ in range(d.upto(2))]
+            result = self.types.small(16, 1)
+            phrases = Phrases(d, w, [*args, *w.params])
+            if phrases.makes(result):
+                body = phrases.value(result, 2)
+                given = f": {w.show(result)}" if d.chance(50) or True else ""
+                self.lines.append(f"def {name}({', '.join(f'{a.text}: {w.show(a.type)}' for a in args)}){given} = {body}".replace("()", ""))
+                w.defs.append((name, tuple(a.type for a in args), result))
+
+    def _quorum(self) -> None:
+        if self.world.sorts and self.dice.chance(20):
+            sort = self.dice.pick(self.world.sorts)
+            self.world.quorums.append(("Some", sort))
+            self.lines.append(self.dice.pick([f"quorum Some of {sort.name}", f"quorum Some(q) of {sort.name} where len(q) >= 1"]))
+
+    # processes and actions
+
+    def _process(self, p: Process) -> list[str]:
+        d = self.dice
+        inside: list[str] = []
+        me = [Place("self", p.ident)] if p.ident else []
+        for _ in range(1 + d.upto(1)):
+            t = self.types.small(12) if d.chance(85) else self.types.large()
+            p.vars.append(self._variable(d.pick(["var", "durable"]), "v", t, inside, me))
+        for m in self.messages:
+            if p in m.receivers:
+                inside += ["", *self._handler(p, m)]
+        for m in self.messages:  # whoever may send does
+            if p.name in m.senders:
+                inside += ["", *self._action(p, m)]
+        for _ in range(d.upto(1 if self.messages else 2)):
+            inside += ["", *self._action(p)]
+        if d.chance(20):
+            inside += ["", "on restart", *indent(Body(self, p, list(me) + p.vars).block(1))]
+        head = f"process {p.name}" if p.ident is None else f"process {self.world.show(p.ident)}"
+        return [f"single {head}" if p.ident is None else head, *indent(inside)]
+
+    def _handler(self, p: Process, m: Message) -> list[str]:
+        d, w = self.dice, self.world
+        known = [Place(w.fresh("b"), t) if d.chance(85) else Place("_", t) for _, t in m.fields]
+        text = f"on {m.name}" + (f"({', '.join(k.text for k in known)})" if known else "")
+        places = [k for k in known if k.text != "_"]
+        if m.asked:
+            sender = next(x for x in self.processes if x.name in m.senders)
+            assert sender.ident
+            places.append(Place(w.fresh("s"), sender.ident))
+            text += f" from {places[-1].text}"
+        if p.ident:
+            places.append(Place("self", p.ident))
+        return [text, *indent(Body(self, p, places + p.vars).block(2))]
+
+    def _action(self, p: Process | None, sends: Message | None = None) -> list[str]:
+        d, w = self.dice, self.world
+        params = [Place(w.fresh("p"), self.types.key()) for _ in range(d.pick([0, 0, 1, 1, 2]))]
+        places = list(params)
+        if p is None:
+            places += self.globals + self.everywhere()
+            if w.sorts and not any(isinstance(x.type, Sort) for x in params) and d.chance(70):
+                params.append(Place(w.fresh("p"), d.pick(w.sorts)))
+                places.append(params[-1])
+        else:
+            places += p.vars + ([Place("self", p.ident)] if p.ident else [])
+        name = w.fresh("Act")
+        head = f"action {name}" + (f"({', '.join(f'{x.text}: {w.show(x.type)}' for x in params)})" if params else "")
+        return [head, *indent(Body(self, p, places).block(2, sends))]
+
+    def everywhere(self) -> list[Place]:
+        """The variables of processes, as seen from outside."""
+        return [Place(v.text, MapOf(p.ident, v.type) if p.ident else v.type, v.text) for p in self.processes for v in p.vars]
+
+    # properties
+
+    def _properties(self) -> None:
+        d, every = self.dice, self.globals + self.everywhere() + self.ghosts + self.world.params
+        phrases = Phrases(d, self.world, every, self.sent if self.messages else None)
+        self.lines.append("")
+        for i in range(d.pick([0, 1, 1, 2])):
+            self._property(f"invariant Inv{i}", lambda: self._invariant(phrases))
+        if d.chance(30):
+            self._property("step Step0", lambda: self._step(every))
+        if d.chance(35):
+            self._property("reachable Reach0", lambda: phrases.condition(2))
+        if d.chance(35):
+            risk, self.world.risk = self.world.risk, 0
+            self._property("terminal", lambda: d.pick(["true", phrases.condition(2)]))
+            self.world.risk = risk
+
+    def _property(self, head: str, expr: Callable[[], str]) -> None:
+        try:
+            self.lines.append(f"{head}: {expr()}")
+        except Impossible:
+            self.lines.append(f"{head}: true")
+
+    def _invariant(self, phrases: Phrases) -> str:
+        """Something that is true in most states, as a rule."""
+        d = self.dice
+        if d.chance(15):
+            return phrases.condition(3)
+        if d.chance(20):
+            return f"({phrases.condition(2)}) or true"
+        unlikely = [phrases.equality(1).replace("!=", "==", 1) for _ in range(2 + d.upto(1))]
+        return "not (" + " and ".join(f"({c})" for c in [*unlikely, phrases.condition(2)]) + ")"
+
+    def _step(self, every: list[Place]) -> str:
+        vars_ = [p for p in every if p.var]
+        primed = [replace(p, text=f"{p.text}'") for p in vars_]
+        phrases = Phrases(self.dice, self.world, [*every, *primed], self.sent if self.messages else None)
+        if self.dice.chance(30):
+            return phrases.condition(2)
+        then = Phrases(self.dice, self.world, primed + self.world.params)
+        before = Phrases(self.dice, self.world, every)
+        parts_ = [before.equality(1).replace("!=", "==", 1), then.equality(1).replace("!=", "==", 1), phrases.condition(2)]
+        return "not (" + " and ".join(f"({c})" for c in parts_) + ")"
+
+    def sent(self, phrases: Phrases) -> str:
+        """`sent M(…)`, asked of the network."""
+        d, m = self.dice, self.dice.pick(self.messages)
+        text = f"sent {m.name}"
+        if m.fields and not d.chance(15):
+            shown = [phrases.value(t, 1) if phrases.makes(t) and d.chance(60) else "_" for _, t in m.fields]
+            text += f"({', '.join(shown)})"
+        if m.addressed and d.chance(50) and phrases.makes(m.receivers[0].ident):  # type: ignore[arg-type]
+            text += f" to ({phrases.value(m.receivers[0].ident, 0)})"  # type: ignore[arg-type]
+        if m.asked and d.chance(50):
+            ident = next(p.ident for p in self.processes if p.name in m.senders)
+            assert ident
+            if phrases.makes(ident):
+                text += f" from ({phrases.value(ident, 0)})"
+        return f"({text})"
+
+    # the instance
+
+    def _instance(self) -> None:
+        d = self.dice
+        self.lines += ["", f"instance main: {', '.join(f'{n} = {v}' for n, v in self.sizes.items())}".rstrip()]
+        items = [x for p in self.processes for x in self._process_faults(p)]
+        if self.network != "set" and self.messages:
+            for kind in ("loss", "duplication"):
+                if d.chance(25):
+                    items.append(f"fault {kind}{d.pick(['', '(' + self.messages[0].name + ')'])} <= {d.upto(1) + 1}")
+        if d.chance(15):
+            risk, self.world.risk = self.world.risk, 0
+            phrases = Phrases(d, self.world, self.globals + self.everywhere())
+            items.append(f"bound ({phrases.condition(1)}) or ({phrases.condition(1)})")
+            self.world.risk = risk
+        if not self.sizes and not items:
+            items = ["slow"]
+        self.lines += indent(items)
+
+    def _process_faults(self, p: Process) -> Iterator[str]:
+        d, name = self.dice, p.name
+        name = p.name if p.ident is None else self.world.show(p.ident)
+        if d.chance(30):
+            yield f"fault crash({name}) <= {1 + d.upto(1)}"
+        if d.chance(20):
+            yield f"fault stop({name}) <= {1 + d.upto(1)}"
+        for v in p.vars:
+            if d.chance(15):
+                yield f"{d.pick(['volatile', 'durable'])} {v.text}"
+
+
+def indent(lines: list[str]) -> list[str]:
+    return [f"    {x}" if x else "" for x in lines]
+
+
+class Body:
+    """The statements of one action.  `pending`: plain variables assigned on this path (assigning them again needs a look first)."""
+
+    def __init__(self, writer: Writer, process: Process | None, places: list[Place]) -> None:
+        self.w, self.dice, self.world, self.process = writer, writer.dice, writer.world, process
+        asks = writer.sent if process is None and writer.messages else None
+        self.phrases = Phrases(self.dice, self.world, [*places, *self.world.params], asks)
+        self.writable = [p for p in places if p.var]
+        self.pending: set[str] = set()
+        self.depth = 2
+
+    def block(self, least: int, sends: Message | None = None) -> list[str]:
+        """A guard, some statements, and a message if one is to be sent."""
+        d, lines = self.dice, list[str]()
+        if d.chance(60):
+            lines += self.attempt(self.require)
+        n = least - 1 + d.upto(2)
+        for i in range(n):
+            lines += self.attempt(self.statement)
+            if sends and i == n // 2:
+                lines += self.attempt(lambda: self.send(sends))
+        if sends and not any(f"send {sends.name}" in x for x in lines):
+            lines += self.attempt(lambda: self.send(sends))
+        if self.w.ghosts and d.chance(60):
+            lines += self.attempt(self.ghost)
+        return lines or ["pass"]
+
+    def attempt(self, f: Callable[[], list[str]]) -> list[str]:
+        try:
+            return f()
+        except Impossible:
+            return []
+
+    def statement(self) -> list[str]:
+        d = self.dice
+        kinds = [self.assign, self.assign, self.assign, self.gain, self.branch, self.let, self.choose, self.require, self.loop]
+        return d.pick(kinds)()  # type: ignore[no-any-return]
+
+    def require(self) -> list[str]:
+        return [f"require {self.phrases.condition(2)}"]
+
+    def target(self, places: list[Place]) -> tuple[str, Type, Place, bool]:
+        """Somewhere to write: text, type, the variable, and whether it is all of it."""
+        d, p = self.dice, self.dice.pick(places)
+        text, t = p.text, p.type
+        while d.chance(70):
+            if isinstance(t, MapOf) and self.phrases.makes(t.key):
+                text, t = f"{text}[{self.phrases.value(t.key, 1)}]", t.val
+            elif isinstance(t, Record):
+                f, ft = d.pick(t.fields)
+                text, t = f"{text}.{f}", ft
+            elif isinstance(t, Seq) and d.chance(self.world.risk):
+                text, t = f"{text}[{d.upto(1)}]", t.elem
+            else:
+                break
+        return text, t, p, text == p.text
+
+    def assign(self, places: list[Place] | None = None) -> list[str]:
+        places = self.writable if places is None else places
+        if not places:
+            raise Impossible
+        text, t, p, whole = self.target(places)
+        value = self.phrases.value(t, 2)
+        if whole and p.text in self.pending:
+            value = f"{value} if {p.text} == {self.phrases.value(p.type, 0)} else {self.phrases.value(t, 1)}"
+        if whole:
+            self.pending.add(p.text)
+        return [f"{text} := {value}"]
+
+    def gain(self) -> list[str]:
+        """x += e, x -= e"""
+        d = self.dice
+        if not self.writable:
+            raise Impossible
+        text, t, p, whole = self.target(self.writable)
+        if isinstance(t, Int) and isinstance(t.hi, int):
+            if whole:
+                self.pending.add(p.text)
+            up = [f"{text} += 1"], f"{text} < {t.hi}"
+            down = [f"{text} -= 1"], f"{text} > {literal(int(t.lo))}"  # type: ignore[arg-type]
+            body, guard = d.pick([up, up, down])
+            return body if self.phrases.risky() else d.pick([[f"if {guard}", *indent(body)], [f"require {guard}", *body]])
+        if isinstance(t, Set) and self.phrases.makes(t.elem):
+            if whole:
+                self.pending.add(p.text)
+            x = self.phrases.value(t.elem, 1)
+            op = d.pick(["+=", "+=", "-="])
+            body = [f"{text} {op} {{{x}}}"]
+            return body if t.cap is None or op == "-=" or self.phrases.risky() else [f"if len({text}) < {t.cap}", *indent(body)]
+        return self.assign()
+
+    def ghost(self) -> list[str]:
+        text, t, p, whole = self.target(self.w.ghosts)
+        if whole and p.text in self.pending:
+            raise Impossible
+        with self.phrases.knowing(*self.w.ghosts):
+            value = self.phrases.value(t, 1)
+        if whole:
+            self.pending.add(p.text)
+        return [f"{text} := {value}"]
+
+    def let(self) -> list[str]:
+        t, name = self.w.types.small(64, 1), self.world.fresh("y")
+        says_little = isinstance(t, Set | Seq | BagOf | Option)  # `none`, `{}` and `[]` have no type of their own
+        value = self.phrases.of(t) if says_little else self.phrases.value(t, 2)
+        if value is None:
+            raise Impossible
+        self.phrases.places.append(Place(name, t))
+        return [f"let {name} = {value}"]
+
+    def choose(self) -> list[str]:
+        name, where = self.world.fresh("c"), ""
+        domain, of = self.phrases.domain(1)
+        self.phrases.places.append(Place(name, of))
+        if self.dice.chance(40):
+            where = f" where {self.phrases.condition(1)}"
+        return [f"choose {name} in {domain}{where}"]
+
+    def branch(self) -> list[str]:
+        if self.depth == 0:
+            return self.assign()
+        self.depth -= 1
+        before, pending = list(self.phrases.places), set(self.pending)
+        after, lines = set(pending), list[str]()
+        arms = ["if", *["elif"] * self.dice.pick([0, 0, 1]), *["else"] * self.dice.upto(1)]
+        for arm in arms:
+            head = arm if arm == "else" else f"{arm} {self.phrases.condition(1)}"
+            self.pending = set(pending)
+            body = [x for _ in range(1 + self.dice.upto(1)) for x in self.attempt(self.statement)]
+            lines += [head, *indent(body or ["pass"])]
+            after |= self.pending
+            self.phrases.places = list(before)
+        self.pending = after
+        self.depth += 1
+        return lines
+
+    def loop(self) -> list[str]:
+        """A `for` whose runs commute: it writes at its own index, or gathers into a set or sum that it does not read."""
+        d, name = self.dice, self.world.fresh("e")
+        domain, of = self.phrases.domain(1)
+        own = [p for p in self.writable if isinstance(p.type, MapOf) and p.type.key == of]
+        sums = [p for p in self.writable if isinstance(p.type, Set)]
+        with self.phrases.knowing():
+            lines = self._runs(d.upto(2), name, of, own, sums)
+        return [f"for {name} in {domain}", *indent(lines)]
+
+    def _runs(self, kind: int, name: str, of: Type, own: list[Place], sums: list[Place]) -> list[str]:
+        if kind == 0 and own:
+            return self._loop_own(name, self.dice.pick(own))
+        if kind == 1 and sums:
+            return self._loop_gather(name, of, self.dice.pick(sums))
+        if self.process is None or not self._sendable(name, of):
+            raise Impossible
+        return self._loop_send(name, of)
+
+    def _without(self, *gone: Place) -> list[Place]:
+        return [p for p in self.phrases.places if p.var not in {g.var for g in gone}]
+
+    def _loop_own(self, name: str, p: Place) -> list[str]:
+        assert isinstance(p.type, MapOf)
+        cell = Place(f"{p.text}[{name}]", p.type.val)
+        self.phrases.places = [*self._without(p), Place(name, p.type.key), cell]
+        line = f"{cell.text} := {self.phrases.value(p.type.val, 2)}"
+        return [f"if {self.phrases.condition(1)}", f"    {line}"] if self.dice.chance(40) else [line]
+
+    def _loop_gather(self, name: str, of: Type, p: Place) -> list[str]:
+        assert isinstance(p.type, Set)
+        self.pending.add(p.text)
+        self.phrases.places = [*self._without(p), Place(name, of)]
+        if not self.phrases.makes(p.type.elem) or (p.type.cap is not None and not self.phrases.risky()):
+            raise Impossible
+        line = f"{p.text} {self.dice.pick(['+=', '-='])} {{{self.phrases.value(p.type.elem, 1)}}}"
+        return [f"if {self.phrases.condition(1)}", f"    {line}"] if self.dice.chance(40) else [line]
+
+    def _sendable(self, name: str, of: Type) -> list[Message]:
+        mine = self.process.name if self.process else ""
+        found = [m for m in self.w.messages if mine in m.senders]
+        return [m for m in found if (m.addressed and m.receivers[0].ident == of) or (self.w.network != "fifo" and not m.addressed)]
+
+    def _loop_send(self, name: str, of: Type) -> list[str]:
+        m = self.dice.pick(self._sendable(name, of))
+        with self.phrases.knowing(Place(name, of)):
+            return self.send(m, name if m.addressed else None)
+
+    def send(self, m: Message, to: str | None = None) -> list[str]:
+        if not all(self.phrases.makes(t) for _, t in m.fields):
+            raise Impossible
+        args = [self.phrases.value(t, 1) for _, t in m.fields]
+        text = f"send {m.name}" + (f"({', '.join(args)})" if args else "")
+        if m.addressed:
+            ident = m.receivers[0].ident
+            assert ident
+            text += f" to {to or self.phrases.value(ident, 1)}"
+        return [text]
+
+
+def write(dice: Dice) -> str:
+    """One random spec."""
+    return Writer(dice).text()
+
+
+@st.composite
+def specs(draw: Any) -> str:
+    """Random specs for Hypothesis."""
+    return write(Dice(lambda low, high: draw(st.integers(low, high))))
+
+
+__all__ = ["Dice", "specs", "write"]
+_ = (permutations, BagOf, Option, Tuple, has_sort)
