@@ -25,9 +25,8 @@ from pathlib import Path
 from tools import INSTANCES, TOOLS, Counts, Job, Unavailable
 
 DEFAULT = ["two_phase_commit-3", "two_phase_commit-8", "two_phase_commit-9", "paxos-2", "paxos-3"]
-HEADER = [
-    "tool", "states", "transitions", "depth", "explore CPU s", "spread", "process CPU s", "wall s", "build s", "peak MiB", "spectrace/tool",
-]  # fmt: skip
+HEADER = ["tool", "states", "transitions", "depth", "explore CPU s", "spread", "process CPU s", "wall s", "build s", "peak MiB"]
+HEADER += ["spectrace/tool"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def sample(row: Row, folder: Path, timeout: float) -> None:
     try:
         text, process, wall, memory = measure(row.command, folder, timeout)
         row.samples.append(Sample(TOOLS[row.tool].read(text), process, wall, memory))
-    except RuntimeError as error:
+    except (RuntimeError, KeyError) as error:
         row.note, row.failed = f"failed: {error}", True
 
 

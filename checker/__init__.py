@@ -115,7 +115,16 @@ def check(
 
     bound = bind(spec, instance, sizes)
     limits = Limits(max_states, max_depth, max_memory, time_limit)
-    return explore(bound, limits, symmetry=symmetry, deadlock=deadlock, threads=threads, engine=engine, witnesses=witnesses, progress=progress)
+    return explore(
+        bound,
+        limits,
+        symmetry=symmetry,
+        deadlock=deadlock,
+        threads=threads,
+        engine=engine,
+        witnesses=witnesses,
+        progress=progress,
+    )
 
 
 def explore(

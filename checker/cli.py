@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer import Argument, Option
@@ -23,7 +23,7 @@ from checker import __version__
 from checker.settings import Mistake
 
 if TYPE_CHECKING:
-    from checker.check import Request
+    from checker.answer import Request
 
 USAGE, SPEC_WRONG, ASSUMPTION, UNKNOWN, BUG, INTERRUPTED = 1, 2, 10, 20, 70, 130
 STARTED = time.time()
@@ -38,12 +38,16 @@ app = typer.Typer(
 )
 
 Spec = Annotated[str, Argument(metavar="SPEC", help="A path, `-`, or the name of a shipped protocol.")]
-Instance = Annotated[Optional[str], Option("--instance", "-i", metavar="NAME", help="Which instance (default: the first).")]
-Defines = Annotated[Optional[list[str]], Option("-D", metavar="NAME=VALUE", help="Set the size of a sort or a parameter otherwise.")]
+Instance = Annotated[
+    str | None, Option("--instance", "-i", metavar="NAME", help="Which instance (default: the first).")
+]
+Defines = Annotated[
+    list[str] | None, Option("-D", metavar="NAME=VALUE", help="Set the size of a sort or a parameter otherwise.")
+]
 Json = Annotated[bool, Option("--json", help="Print one JSON object instead of text.")]
-Output = Annotated[Optional[Path], Option("-o", "--output", metavar="FILE", help="Where to write (default: stdout).")]
+Output = Annotated[Path | None, Option("-o", "--output", metavar="FILE", help="Where to write (default: stdout).")]
 Threads = Annotated[int, Option("--threads", metavar="N", help="How many threads.", min=1, max=64)]
-Witness = Annotated[Optional[str], Option("--witness", metavar="NAME", help="Show how a `reachable` property is reached.")]
+Witness = Annotated[str | None, Option("--witness", metavar="NAME", help="Show how a `reachable` property is reached.")]
 NoDeadlock = Annotated[bool, Option("--no-deadlock", help="A state without successors is fine.")]
 
 
@@ -90,7 +94,9 @@ def save(output: Path | None, text: str) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def top(context: typer.Context, version: Annotated[bool, Option("--version", help="Print the version.")] = False) -> None:
+def top(
+    context: typer.Context, version: Annotated[bool, Option("--version", help="Print the version.")] = False
+) -> None:
     if version:
         sys.stdout.write(f"spectrace {__version__}\n")
         raise typer.Exit(0)
@@ -107,11 +113,21 @@ def check(
     no_symmetry: Annotated[bool, Option("--no-symmetry", help="Tell interchangeable identities apart.")] = False,
     no_deadlock: NoDeadlock = False,
     threads: Threads = 1,
-    max_states: Annotated[Optional[int], Option("--max-states", metavar="N", help="Stop at so many states.", min=1)] = None,
-    max_depth: Annotated[Optional[int], Option("--max-depth", metavar="N", help="Stop after so many steps.", min=0)] = None,
-    max_memory: Annotated[Optional[str], Option("--max-memory", metavar="SIZE", help="Stop at so much memory: 500M, 4G.")] = None,
-    time_limit: Annotated[Optional[str], Option("--time-limit", metavar="TIME", help="Stop after so long: 30s, 2m, 1h.")] = None,
-    engine: Annotated[str, Option("--engine", metavar="ENGINE", help="native, or python: the slow definition itself.")] = "native",
+    max_states: Annotated[
+        int | None, Option("--max-states", metavar="N", help="Stop at so many states.", min=1)
+    ] = None,
+    max_depth: Annotated[
+        int | None, Option("--max-depth", metavar="N", help="Stop after so many steps.", min=0)
+    ] = None,
+    max_memory: Annotated[
+        str | None, Option("--max-memory", metavar="SIZE", help="Stop at so much memory: 500M, 4G.")
+    ] = None,
+    time_limit: Annotated[
+        str | None, Option("--time-limit", metavar="TIME", help="Stop after so long: 30s, 2m, 1h.")
+    ] = None,
+    engine: Annotated[
+        str, Option("--engine", metavar="ENGINE", help="native, or python: the slow definition itself.")
+    ] = "native",
     witness: Witness = None,
     json: Json = False,
 ) -> int:
@@ -120,7 +136,7 @@ def check(
     Exit codes: 0 holds, 1 usage, 2 spec is wrong, 10 assumption fails, 11 deadlock, 12 violated, 20 unknown or a limit was hit, 75 spec
     fault, 130 interrupted.
     """
-    from checker.check import Request, perform
+    from checker.answer import Request, perform
     from checker.settings import duration, memory
     from checker.verdict import Limits
 
@@ -128,15 +144,19 @@ def check(
         raise Mistake(f"--engine {engine}: there are native and python")
     if engine == "python" and max_memory:
         raise Mistake("--max-memory needs the native engine")
-    limits = Limits(max_states, max_depth, memory(max_memory) if max_memory else None, duration(time_limit) if time_limit else None)
-    request = Request(spec, instance, tuple(define or ()), not no_symmetry, not no_deadlock, threads, limits, engine, witness)
+    limits = Limits(
+        max_states, max_depth, memory(max_memory) if max_memory else None, duration(time_limit) if time_limit else None
+    )
+    request = Request(
+        spec, instance, tuple(define or ()), not no_symmetry, not no_deadlock, threads, limits, engine, witness
+    )
     return _checked(request, perform, json)
 
 
 def _checked(request: Request, perform: Any, json: bool) -> int:
     from checker.report import Ticker
 
-    ticker = Ticker(json)
+    ticker = Ticker()
     try:
         answer = perform(request, ticker)
     finally:
@@ -150,10 +170,10 @@ def _checked(request: Request, perform: Any, json: bool) -> int:
 
 @app.command()
 def test(
-    specs: Annotated[Optional[list[str]], Argument(metavar="[SPEC]...", help="Default: every shipped protocol.")] = None,
+    specs: Annotated[list[str] | None, Argument(metavar="[SPEC]...", help="Default: every shipped protocol.")] = None,
     slow: Annotated[bool, Option("--slow", help="Also the instances that are marked slow.")] = False,
     threads: Threads = 1,
-    junit: Annotated[Optional[Path], Option("--junit", metavar="FILE", help="Also write a JUnit report.")] = None,
+    junit: Annotated[Path | None, Option("--junit", metavar="FILE", help="Also write a JUnit report.")] = None,
     json: Json = False,
 ) -> int:
     """Check every instance against what it expects.  Exit code 0: all as expected, 1: not."""
@@ -161,7 +181,7 @@ def test(
     from checker.report import Ticker
 
     names = library.several(specs or [])
-    ticker, found = Ticker(json), list[suite.Case]()
+    ticker, found = Ticker(), list[suite.Case]()
     for case in suite.cases(names, slow, threads, ticker):
         ticker.done()
         found.append(case)
@@ -187,7 +207,7 @@ def simulate(
     define: Defines = None,
     traces: Annotated[int, Option("--traces", metavar="N", help="How many walks.", min=1)] = 100,
     depth: Annotated[int, Option("--depth", metavar="D", help="The most steps of a walk.", min=0)] = 50,
-    seed: Annotated[Optional[int], Option("--seed", metavar="S", help="The same seed, the same walks.", min=0)] = None,
+    seed: Annotated[int | None, Option("--seed", metavar="S", help="The same seed, the same walks.", min=0)] = None,
     no_deadlock: NoDeadlock = False,
     output: Output = None,
     json: Json = False,
@@ -197,7 +217,7 @@ def simulate(
     Exit code 0 says that nothing wrong was seen, which proves nothing.  -o writes ITF: the walk that shows something wrong, or else
     all walks, numbered.
     """
-    from checker.simulate import Asked, run_walks
+    from checker.walks import Asked, run_walks
 
     answer = run_walks(Asked(spec, instance, tuple(define or ()), traces, depth, seed, not no_deadlock))
     files = answer.save(output) if output else []
@@ -220,7 +240,9 @@ def show(
     if path is not None and path.suffix == ".json":
         frames = trace.frames(trace.read_itf(library.load_bytes(path), str(path)))
         if json:
-            emit({"file": str(path), "states": [{"label": f.label, "sent": f.sent, "values": f.values} for f in frames]})
+            emit(
+                {"file": str(path), "states": [{"label": f.label, "sent": f.sent, "values": f.values} for f in frames]}
+            )
         else:
             say(report.frames(frames))
         return 0
@@ -265,7 +287,9 @@ def fmt(
 
 
 @app.command()
-def new(name: Annotated[str, Argument(metavar="NAME", help="The protocol; the file is NAME.spec.")], json: Json = False) -> int:
+def new(
+    name: Annotated[str, Argument(metavar="NAME", help="The protocol; the file is NAME.spec.")], json: Json = False
+) -> int:
     """Write a small working spec to start from."""
     from checker.starter import create
 
@@ -280,7 +304,12 @@ def new(name: Annotated[str, Argument(metavar="NAME", help="The protocol; the fi
 @app.command()
 def export(
     spec: Spec,
-    to: Annotated[str, Option("--to", metavar="FORMAT", help="dot: the state graph of a small instance; itf: a behaviour; tla: for TLC.")],
+    to: Annotated[
+        str,
+        Option(
+            "--to", metavar="FORMAT", help="dot: the state graph of a small instance; itf: a behaviour; tla: for TLC."
+        ),
+    ],
     instance: Instance = None,
     define: Defines = None,
     witness: Witness = None,
@@ -367,12 +396,21 @@ def _usage_hint(why: Any) -> str:
 
 def _known(why: Exception, json: bool) -> int:
     """Errors of the front end and of binding; anything else is a bug in here."""
-    from checker.check import Rejected, Unable
+    from checker.answer import Rejected, Unable
     from checker.errors import SpecErrors
 
     if isinstance(why, SpecErrors):
         if json:
-            emit({"error": {"kind": "spec", "exit": SPEC_WRONG, "message": _many(why), "diagnostics": [_diagnostic(d) for d in why.diagnostics]}})
+            emit(
+                {
+                    "error": {
+                        "kind": "spec",
+                        "exit": SPEC_WRONG,
+                        "message": _many(why),
+                        "diagnostics": [_diagnostic(d) for d in why.diagnostics],
+                    }
+                }
+            )
         else:
             sys.stderr.write(why.render() + f"\n\n{_many(why)}\n")
         return SPEC_WRONG
@@ -398,7 +436,9 @@ def _rejected(why: Any, json: bool) -> int:
         if why.error.hint:
             sys.stderr.write(f"  hint: {why.error.hint}\n")
         return code
-    return _fail(json, code, kind, why.error.text, why.error.hint, f"{why.model.source.name}:{span.line}" if span else None)
+    return _fail(
+        json, code, kind, why.error.text, why.error.hint, f"{why.model.source.name}:{span.line}" if span else None
+    )
 
 
 def _many(why: Any) -> str:
@@ -407,8 +447,21 @@ def _many(why: Any) -> str:
 
 
 def _diagnostic(d: Any) -> dict[str, Any]:
-    place = {"file": d.source.name, "line": d.span.line, "column": d.span.column, "end_line": d.span.end_line, "end_column": d.span.end_column}
-    return {"code": d.code, "severity": d.severity, "message": d.message, **place, "expected": d.expected, "hint": d.hint}
+    place = {
+        "file": d.source.name,
+        "line": d.span.line,
+        "column": d.span.column,
+        "end_line": d.span.end_line,
+        "end_column": d.span.end_column,
+    }
+    return {
+        "code": d.code,
+        "severity": d.severity,
+        "message": d.message,
+        **place,
+        "expected": d.expected,
+        "hint": d.hint,
+    }
 
 
 def _bug(why: Exception, json: bool) -> int:
@@ -417,7 +470,9 @@ def _bug(why: Exception, json: bool) -> int:
 
         traceback.print_exc()
     text = f"a bug in spectrace: {type(why).__name__}: {why}".split("\n")[0]
-    return _fail(json, BUG, "internal", text, "please report it, with the spec; SPECTRACE_DEBUG=1 shows where it happened")
+    return _fail(
+        json, BUG, "internal", text, "please report it, with the spec; SPECTRACE_DEBUG=1 shows where it happened"
+    )
 
 
 def _fail(json: bool, code: int, kind: str, text: str, hint: str | None = None, place: str | None = None) -> int:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from checker.core.bind import Instance, Transition
-from checker.core.ir import base_name
+from checker.core.bind import Instance, Transition, statements
+from checker.core.ir import Send, base_name
 from checker.core.types import Bag, Id, Map, MapOf, Option, Rec, Record, Tuple, Type, Value, show
 from checker.verdict import State, Step
 
@@ -32,6 +32,14 @@ class Display:
         self.instance = instance
         self.names = instance.names
         self.visible = [v for v in instance.vars.values() if not v.hidden]
+        self.senders: dict[str, set[str | None]] = {}
+        self.receivers: dict[str, set[str | None]] = {}
+        for action in instance.actions:
+            if action.receive:
+                self.receivers.setdefault(action.receive.message, set()).add(action.process)
+            for s in statements(action.body):
+                if isinstance(s, Send):
+                    self.senders.setdefault(s.message, set()).add(action.process)
 
     # values
 
@@ -53,7 +61,11 @@ class Display:
             key, val = (t.key, t.val) if isinstance(t, MapOf) else (None, None)
             return "{" + ", ".join(f"{self.value(k, key)}: {self.value(x, val)}" for k, x in v.items()) + "}"
         if isinstance(v, Bag):
-            return "{" + ", ".join(sorted((self.value(k, inside) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural)) + "}"
+            return (
+                "{"
+                + ", ".join(sorted((self.value(k, inside) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural))
+                + "}"
+            )
         if type(v) is tuple:
             parts = t.elems if isinstance(t, Tuple) else (inside,) * len(v)
             return self._list("()" if isinstance(t, Tuple) else "[]", v, parts)
@@ -78,8 +90,24 @@ class Display:
         text = m.name + (self._list("()", m.values[:n], tuple(t for _, t in decl.payload.fields)) if n else "")
         if not ends:
             return text
-        to = f" to {self.value(m.values[n])}" if decl.to else ""
-        return text + to + (f" from {self.value(m.values[-1])}" if decl.sender else "")
+        return text + self._to(m) + self._from(m)
+
+    def sent(self, m: Rec) -> str:
+        """A message that was sent just now, with whom it is for."""
+        return self.message(m, ends=False) + self._to(m)
+
+    def _to(self, m: Rec) -> str:
+        decl = self.instance.messages[m.name]
+        return f" to {self._party(m.values[len(decl.payload.fields)], self.receivers.get(m.name))}" if decl.to else ""
+
+    def _from(self, m: Rec) -> str:
+        decl = self.instance.messages[m.name]
+        return f" from {self._party(m.values[-1], self.senders.get(m.name))}" if decl.sender else ""
+
+    def _party(self, v: Value, processes: set[str | None] | None) -> str:
+        """One end of a message: `RM2`, `Server`, `Node 3`."""
+        (process,) = processes if processes and len(processes) == 1 else (None,)
+        return self.process(process, v) or self.value(v)
 
     # steps
 
@@ -90,8 +118,12 @@ class Display:
     def process(self, process: str | None, itself: Value) -> str | None:
         """A process, and which one of them."""
         if process is None or itself is None:
-            return process
-        return self.value(itself) if isinstance(itself, Id) or not isinstance(itself, int | bool) else f"{process} {self.value(itself)}"
+            return process if itself is None else None
+        return (
+            self.value(itself)
+            if isinstance(itself, Id) or not isinstance(itself, int | bool)
+            else f"{process} {self.value(itself)}"
+        )
 
     def label(self, step: Step, before: State | None = None) -> str:
         """What a step is, in one line."""
@@ -111,10 +143,8 @@ class Display:
 
     def _received(self, step: Step) -> str:
         assert step.received is not None
-        decl = self.instance.messages[step.received.name]
         text = self.message(step.received, ends=False)
-        sender = f" from {self.value(step.received.values[-1])}" if decl.sender else ""
-        return text + sender + self._arguments(step, ())
+        return text + self._from(step.received) + self._arguments(step, ())
 
     def _params(self, step: Step) -> tuple[str, ...]:
         action = self.transition(step)
@@ -122,7 +152,10 @@ class Display:
 
     def transition(self, step: Step) -> Transition | None:
         """The transition of the instance that a step is one of."""
-        return next((a for a in self.instance.actions if (a.name, a.process, a.kind) == (step.action, step.process, step.kind)), None)
+        return next(
+            (a for a in self.instance.actions if (a.name, a.process, a.kind) == (step.action, step.process, step.kind)),
+            None,
+        )
 
     def _arguments(self, step: Step, params: tuple[str, ...]) -> str:
         """`(v1)` for the parameters, `, choosing b = 2` for the choices in the body."""

@@ -8,7 +8,12 @@ from __future__ import annotations
 from checker.core.model import Count, Expect
 from checker.verdict import Result, Verdict
 
-MEANT = {"holds": Verdict.HOLDS, "violates": Verdict.VIOLATED, "deadlock": Verdict.DEADLOCK, "fault": Verdict.SPEC_FAULT}
+MEANT = {
+    "holds": Verdict.HOLDS,
+    "violates": Verdict.VIOLATED,
+    "deadlock": Verdict.DEADLOCK,
+    "fault": Verdict.SPEC_FAULT,
+}
 
 
 def problems(e: Expect, r: Result) -> list[str]:

@@ -1,97 +1,45 @@
-"""Why: which part of a property is false and for which elements, why nothing can happen, what a spec fault ran into.
+"""Why a property is false: which part of it, for which elements, with which values.
 
-All by `meaning`, in one state, after an engine has found it; so the reasons are those of the definition.  The answers are in the
-words of the source, with values in the user's terms; nothing here knows how they are laid out.
+All by `meaning`, in the state that an engine found; so the reasons are those of the definition.  They are in the words of
+the source, with values in the user's terms; nothing here knows how they are laid out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from checker.core.bind import Instance, Transition
-from checker.core.ir import (
-    Apply,
-    Assign,
-    Choose,
-    Const,
-    Expr,
-    Fit,
-    ForAll,
-    If,
-    IfStmt,
-    Let,
-    LetStmt,
-    Quant,
-    Read,
-    Require,
-    Send,
-    Sent,
-    Stmt,
-    base_name,
-)
-from checker.core.meaning import (
-    Env,
-    Fault,
-    Outcome,
-    World,
-    _assign,
-    _assignments,
-    _for_all,
-    _send,
-    deliverable,
-    evaluate,
-    initial_states,
-    take,
-)
+from checker.core.bind import Instance, free
+from checker.core.ir import Apply, Assign, Expr, Fit, Fold, If, Let, Local, Quant, Sent, SetOf, base_name
+from checker.core.meaning import Env, Fault, World, evaluate
 from checker.core.operators.table import FALSE, TRUE
-from checker.core.types import BOOL, Rec, Value, show
+from checker.core.types import Value
 from checker.display import Display, natural
 from checker.source import Source, Span
-from checker.verdict import State, Step, Trace
+from checker.verdict import Trace
 
 MOST = 100  # characters of an expression that are worth repeating
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a condition: its text, whether it is true, and what the values in it are."""
-
-    text: str
-    truth: bool
-    values: tuple[tuple[str, str], ...] = ()
-    line: int | None = None
+Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass
 class Reason:
-    """Why the property `name` (declared at `line`) is false: for these elements, because of these parts."""
+    """Why `text` is true or false: the values in it, or for these elements (`bindings`) these parts."""
 
-    name: str
+    text: str
+    truth: bool
     line: int | None = None
+    values: Pairs = ()
     bindings: list[tuple[str, str]] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Reason] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class Blocked:
-    """Why `action` cannot happen for the processes `who`."""
-
-    who: list[str]
-    action: str
-    why: str
-
-
-@dataclass(frozen=True)
-class FaultReport:
-    """What a spec fault ran into: the step or property in which it happened, its place, the values involved, and, where a value did
-    not fit, what does."""
-
-    where: str
-    span: Span | None
-    values: tuple[tuple[str, str], ...]
-    fits: str = ""
+    def leaves(self) -> Iterator[Reason]:
+        """The parts that have no parts."""
+        if not self.parts:
+            yield self
+        for part in self.parts:
+            yield from part.leaves()
 
 
 def snippet(source: Source, span: Span | None) -> str:
@@ -105,236 +53,103 @@ def snippet(source: Source, span: Span | None) -> str:
     return text if len(text) <= MOST else text[: MOST - 2] + " …"
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Where a condition is looked at: values of names, the state, and what has been told already."""
+
+    env: Env
+    world: World
+    told: frozenset[tuple[str, str]] = frozenset()
+
+    def value(self, e: Expr) -> Value:
+        return evaluate(e, self.env, self.world)
+
+    def naming(self, name: str, value: Value) -> Scene:
+        return Scene({**self.env, name: value}, self.world, self.told)
+
+    def telling(self, pair: tuple[str, str]) -> Scene:
+        return Scene(self.env, self.world, self.told | {pair})
+
+
 class Explainer:
-    """Explains what happens in the states of one instance."""
+    """Explains conditions of one instance."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance, self.source = instance, instance.model.source
         self.display = Display(instance)
 
-    # ── properties ──
-
     def property(self, name: str, trace: Trace) -> Reason | None:
-        """Why a property is false at the end of a behaviour (None: it has no single state to look at)."""
+        """Why a property is false at the end of a behaviour (None: there is no single state to look at)."""
         prop = next((p for p in self.instance.properties if p.name == name), None)
         if prop is None or prop.kind == "reachable":
             return None
         states = [trace.initial, *(s.state for s in trace.steps)]
-        world = World(self.instance, states[-1])
-        if prop.kind == "step":
-            world = World(self.instance, states[-2], states[-1])
-        reason = Reason(name, prop.span.line if prop.span else None)
-        self._why(prop.expr, {}, world, False, reason)
+        before = World(self.instance, states[-2], states[-1]) if prop.kind == "step" else None
+        reason = Reason(name, False, prop.span.line if prop.span else None)
+        self.why(prop.expr, Scene({}, before or World(self.instance, states[-1])), False, reason)
         return reason
 
-    def _why(self, e: Expr, env: Env, world: World, truth: bool, out: Reason) -> None:
+    def condition(self, e: Expr, env: Env, world: World) -> Reason:
+        """Why a condition is false."""
+        reason = Reason(snippet(self.source, e.span), False)
+        self.why(e, Scene(env, world), False, reason)
+        return reason
+
+    def why(self, e: Expr, scene: Scene, truth: bool, out: Reason) -> None:
         """Adds what makes `e` come out as `truth`."""
-
-        def holds(x: Expr) -> bool:
-            return bool(evaluate(x, env, world))
-
         match e:
+            case Let() if e.span:
+                self._call(e, scene, truth, out)
             case Let():
-                self._why(e.body, {**env, e.name: evaluate(e.value, env, world)}, world, truth, out)
+                self.why(e.body, scene.naming(e.name, scene.value(e.value)), truth, out)
             case Fit():
-                self._why(e.value, env, world, truth, out)
-            case Apply(op="not"):
-                self._why(e.args[0], env, world, not truth, out)
+                self.why(e.value, scene, truth, out)
+            case Apply(op="not") if e.args[0].span != e.span:  # else `x not in S`
+                self.why(e.args[0], scene, not truth, out)
             case If() if not _is_membership(e):
-                for part, value in _deciding(e, holds(e.cond), truth):
-                    self._why(part, env, world, value, out)
+                for part, value in _deciding(e, bool(scene.value(e.cond)), truth):
+                    self.why(part, scene, value, out)
             case Quant() if truth == (e.kind == "exists"):
-                found = next(x for x in self._elements(e, env, world) if bool(evaluate(e.body, {**env, e.name: x}, world)) == truth)
-                out.bindings.append((base_name(e.name), self.display.value(found)))
-                self._why(e.body, {**env, e.name: found}, world, truth, out)
+                self._element(e, scene, truth, out)
             case _:
-                out.parts.append(self._part(e, env, world, truth))
+                out.parts.append(self._leaf(e, scene, truth))
 
-    def _elements(self, e: Quant, env: Env, world: World) -> list[Value]:
-        return sorted(evaluate(e.domain, env, world), key=lambda x: natural(self.display.value(x)))
+    def _call(self, e: Let, scene: Scene, truth: bool, out: Reason) -> None:
+        """A definition that was inlined: a Let for each argument, all with the place of the call."""
+        inner = Reason(snippet(self.source, e.span), truth, e.span.line if e.span else None)
+        body: Expr = e
+        env = dict(scene.env)
+        while isinstance(body, Let) and body.span == e.span:
+            env[body.name] = evaluate(body.value, env, scene.world)
+            body = body.body
+        self.why(body, Scene(env, scene.world, scene.told), truth, inner)
+        out.parts.append(inner)
 
-    def _part(self, e: Expr, env: Env, world: World, truth: bool) -> Part:
-        return Part(snippet(self.source, e.span), truth, self.values(e, env, world), e.span.line if e.span else None)
+    def _element(self, e: Quant, scene: Scene, truth: bool, out: Reason) -> None:
+        """The first element for which the body decides."""
+        elements = sorted(scene.value(e.domain), key=lambda x: natural(self.display.value(x)))
+        found = next(x for x in elements if bool(scene.naming(e.name, x).value(e.body)) == truth)
+        pair = base_name(e.name), self.display.value(found, getattr(e.domain.type, "elem", None))
+        out.bindings.append(pair)
+        self.why(e.body, scene.naming(e.name, found).telling(pair), truth, out)
 
-    def values(self, node: Any, env: Env, world: World) -> tuple[tuple[str, str], ...]:
+    def _leaf(self, e: Expr, scene: Scene, truth: bool) -> Reason:
+        values = tuple(pair for pair in self.values(e, scene.env, scene.world) if pair not in scene.told)
+        return Reason(snippet(self.source, e.span), truth, e.span.line if e.span else None, values)
+
+    def values(self, node: Any, env: Env, world: World) -> Pairs:
         """The values of the parts of a node, as (text, value), where the text does not say it already."""
-        return tuple(dict(v for arg in _operands(node) for v in self._value(arg, env, world)).items())
+        return tuple(dict(pair for e in operands(node) for pair in self.value(e, env, world)).items())
 
-    def _value(self, e: Expr, env: Env, world: World) -> Iterator[tuple[str, str]]:
-        text = snippet(self.source, e.span)
+    def value(self, e: Expr, env: Env, world: World) -> Iterator[tuple[str, str]]:
+        """An expression and its value, if it has one that says more than its text."""
+        text = base_name(e.name) if isinstance(e, Local) else snippet(self.source, e.span)
         try:
             value = self.display.value(evaluate(e, env, world), e.type)
         except (Fault, KeyError):
             return
         if text and text != value:
             yield text, value
-
-    # ── deadlock ──
-
-    def blocked(self, state: State) -> list[Blocked]:
-        """For each action, why it cannot happen in a state."""
-        out: list[Blocked] = []
-        for action in self.instance.actions:
-            groups: dict[str, list[str]] = {}
-            for itself, why in self._obstacles(action, state):
-                groups.setdefault(why, [])
-                who = self.display.process(action.process, itself)
-                if who and who not in groups[why]:
-                    groups[why].append(who)
-            rows = [Blocked(self._who(action, who), self._name(action), why) for why, who in groups.items()]
-            out += rows[:4]
-            if len(rows) > 4:
-                out.append(Blocked([], self._name(action), f"{len(rows) - 4} more ways, no different in kind"))
-        return out
-
-    def _who(self, action: Transition, who: list[str]) -> list[str]:
-        n = next((len(list(_assignments((p,)))) for p in action.params if p[0] == "self"), 0)
-        return [f"each {action.process}"] if n > 4 and len(who) == n else who
-
-    def _name(self, action: Transition) -> str:
-        return base_name(action.name)
-
-    def _obstacles(self, action: Transition, state: State) -> Iterator[tuple[Value, str]]:
-        for env, stop in self.stops(action, state):
-            if stop.kind == "nothing to receive":
-                assert action.receive
-                yield env.get("self"), f"no {action.receive.message} to receive"
-            elif stop.kind == "blocked":
-                yield env.get("self"), self._obstacle(action, stop)
-
-    def _obstacle(self, action: Transition, stop: Stop) -> str:
-        s = stop.statement
-        if s is None or s.span is None:
-            return "the budget of this fault is used up" if action.kind not in ("action", "handler") else "it has stopped"
-        if isinstance(s, Choose):
-            return f"line {s.span.line}: nothing to choose in `{snippet(self.source, s.span)}`"
-        assert isinstance(s, Require)
-        reason = Reason("")
-        self._why(s.cond, stop.env, stop.world, False, reason)
-        return f"line {s.span.line}: " + ", and ".join(_told(p) for p in reason.parts)
-
-    def stops(self, action: Transition, state: State) -> Iterator[tuple[Env, Stop]]:
-        """Each way to start an action, and where its run ends."""
-        world = World(self.instance, state)
-        for env in _assignments(action.params):
-            if action.receive is None:
-                yield from ((env, stop) for stop in run(action.body, env, world))
-                continue
-            m = self.instance.messages[action.receive.message]
-            messages = list(deliverable(world, m, env.get("self")))
-            if not messages:
-                yield env, Stop("nothing to receive", None, env, world)
-            for message in messages:
-                bound = dict(zip(action.receive.fields, message.values, strict=False))
-                if action.receive.sender:
-                    bound[action.receive.sender] = message.values[-1]
-                taken = World(self.instance, take(world, m, message))
-                for stop in run(action.body, {**env, **bound}, taken):
-                    yield env, replace(stop, received=message)
-
-    # ── spec faults ──
-
-    def fault(self, state: State, text: str, place: str | None) -> FaultReport | None:
-        """The spec fault with this text that something runs into in a state."""
-        found = [*self._faults_of_actions(state), *self._faults_of_properties(state)]
-        exact = [f for f in found if f[1].text == text and self.instance.model.place(f[1].node) == place]
-        for where, fault, env, world in exact or [f for f in found if f[1].text in text]:
-            return self._fault(where, fault, env, world)
-        return None
-
-    def _fault(self, where: str, fault: Fault, env: Env, world: World) -> FaultReport:
-        node = fault.node
-        inner = [x for a in _operands(node) for x in (a, *_leaves(a))]
-        values = dict(v for x in inner for v in self._value(x, env, world))
-        fits = show(node.type) if isinstance(node, Fit) and node.type != BOOL else ""
-        return FaultReport(where, node.span, tuple(values.items()), fits)
-
-    def initial_fault(self) -> FaultReport | None:
-        """The spec fault of an initial value."""
-        try:
-            list(initial_states(self.instance))
-        except Fault as fault:
-            return self._fault("an initial value", fault, {}, World(self.instance, {}))
-        return None
-
-    def _faults_of_actions(self, state: State) -> Iterator[tuple[str, Fault, Env, World]]:
-        for action in self.instance.actions:
-            for env, stop in self.stops(action, state):
-                if stop.fault:
-                    chosen = tuple((n, v) for n, v in stop.env.items() if n in env)
-                    step = Step(action.name, action.kind, action.process, chosen, stop.received, (), state)
-                    yield self.display.label(step, state), stop.fault, stop.env, stop.world
-
-    def _faults_of_properties(self, state: State) -> Iterator[tuple[str, Fault, Env, World]]:
-        world = World(self.instance, state)
-        for p in self.instance.properties:
-            try:
-                if p.kind != "step":
-                    evaluate(p.expr, {}, world)
-            except Fault as fault:
-                yield f"the {p.kind} {p.name}", fault, {}, world
-
-
-# ── running an action to where it ends ───────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Where a run of an action ends.  kind: "done" | "blocked" | "fault" | "nothing to receive"."""
-
-    kind: str
-    statement: Stmt | None
-    env: Env
-    world: World
-    fault: Fault | None = None
-    received: Rec | None = None
-
-
-def run(body: tuple[Stmt, ...], env: Env, world: World) -> Iterator[Stop]:
-    """Runs statements as `meaning` does, and tells where each run ends."""
-    for i, s in enumerate(body):
-        try:
-            match s:
-                case Require():
-                    if not evaluate(s.cond, env, world):
-                        yield Stop("blocked", s, env, world)
-                        return
-                case LetStmt():
-                    env = {**env, s.name: evaluate(s.value, env, world)}
-                case Assign():
-                    world = replace(world, state=_assign(s, env, world))
-                case Send():
-                    world, _ = _send(s, env, world, Outcome(world.state))
-                case ForAll():
-                    world, _ = _for_all(s, env, world, Outcome(world.state))
-                case IfStmt():
-                    branch = s.then if evaluate(s.cond, env, world) else s.orelse
-                    yield from run(branch + body[i + 1 :], env, world)
-                    return
-                case Choose():
-                    yield from _choices(s, body[i + 1 :], env, world)
-                    return
-        except Fault as fault:
-            yield Stop("fault", s, env, world, fault)
-            return
-    yield Stop("done", None, env, world)
-
-
-def _choices(s: Choose, rest: tuple[Stmt, ...], env: Env, world: World) -> Iterator[Stop]:
-    envs = [{**env, s.name: x} for x in evaluate(s.domain, env, world)]
-    kept = [inner for inner in envs if evaluate(s.where, inner, world)]
-    if not kept:
-        yield Stop("blocked", s, env, world)
-    for inner in kept:
-        yield from run(rest, inner, world)
-
-
-# ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _told(p: Part) -> str:
-    values = ", ".join(f"{n} = {v}" for n, v in p.values)
-    return f"`{p.text}` is {'true' if p.truth else 'false'}" + (f", as {values}" if values else "")
 
 
 def _deciding(e: If, cond: bool, truth: bool) -> list[tuple[Expr, bool]]:
@@ -350,38 +165,52 @@ def _deciding(e: If, cond: bool, truth: bool) -> list[tuple[Expr, bool]]:
     return [(e.cond, cond), (e.then if cond else e.orelse, truth)]
 
 
-def _is_membership(e: If) -> bool:
+def _is_membership(e: Expr) -> bool:
     """`x in S` where x need not be of the type of the elements."""
-    return isinstance(e.cond, Apply) and e.cond.op == "fits"
+    return isinstance(e, If) and isinstance(e.cond, Apply) and e.cond.op == "fits"
 
 
-def _operands(node: Any) -> list[Expr]:
+def operands(node: Any) -> list[Expr]:
     """The parts of a condition or of a faulting operation whose values are worth telling."""
     match node:
-        case If() if _is_membership(node) and isinstance(node.then, Apply):
-            return _operands(node.then)
+        case If() if _is_membership(node):
+            return operands(node.then)
+        case Apply(op="not"):
+            return operands(node.args[0])
         case Apply():
-            return [x for a in node.args for x in [_bare(a)] if not isinstance(x, Const)]
+            return [_bare(a) for a in node.args]
         case Fit():
             return [_bare(node.value)]
         case Sent():
-            return [_bare(a) for a in (*node.args, node.to, node.sender) if a is not None and not isinstance(_bare(a), Const)]
+            return [_bare(a) for a in (*node.args, node.to, node.sender) if a is not None]
         case Assign():
             return [x for x in node.path if isinstance(x, Expr)]
-        case Quant():
-            return [x for x in [_bare(node.domain)] if isinstance(x, Read)]
+        case Quant() | SetOf() | Fold():
+            return list(_names(node, free(node)))
     return []
 
 
-def _leaves(e: Expr) -> list[Expr]:
+def _names(e: Any, wanted: frozenset[str]) -> Iterator[Local]:
+    """Each free name of an expression, once."""
+    found: dict[str, Local] = {}
+    stack = [e]
+    while stack:
+        x = stack.pop(0)
+        if isinstance(x, Local) and x.name in wanted:
+            found.setdefault(x.name, x)
+        elif isinstance(x, Expr):
+            stack += [getattr(x, f) for f in x.__dataclass_fields__ if f not in ("span", "type")]
+        elif isinstance(x, tuple):
+            stack += x
+    yield from found.values()
+
+
+def leaves(e: Expr) -> list[Expr]:
     """The variables and names that an arithmetic expression is made of."""
     if isinstance(e, Apply) and e.op in ("add", "sub", "mul", "div", "mod", "neg", "union", "diff", "inter", "concat"):
-        return [x for a in e.args for x in (_leaves(_bare(a)) or [_bare(a)]) if not isinstance(x, Const)]
+        return [x for a in e.args for x in (leaves(_bare(a)) or [_bare(a)])]
     return []
 
 
 def _bare(e: Expr) -> Expr:
     return _bare(e.value) if isinstance(e, Fit) else e
-
-
-__all__ = ["Blocked", "Explainer", "FaultReport", "Part", "Reason", "Stop", "run", "snippet"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from checker import load
-from checker.check import Request, instance_of, perform
+from checker.answer import Request, instance_of, perform
 from checker.core.bind import Instance
 from checker.graph import Graph
 from checker.settings import Mistake
@@ -56,10 +56,16 @@ def itf(spec: str, instance: str | None, define: tuple[str, ...], witness: str |
     elif r.verdict not in (Verdict.HOLDS, Verdict.UNKNOWN):
         what = f"{r.verdict.value} {r.property or r.message}".strip()
     if trace is None:
-        raise Mistake(f"{answer.instance.model.name} · {answer.instance.name} has no behaviour to write: {r.message or r.verdict.value}")
+        raise Mistake(
+            f"{answer.instance.model.name} · {answer.instance.name} has no behaviour to write: {r.message or r.verdict.value}"
+        )
     data = to_itf(answer.instance, trace, f"{answer.instance.model.name}, instance {answer.instance.name}: {what}")
     text = msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
     return {f"{answer.instance.model.name}.itf.json": text}
 
 
-FORMATS: dict[str, Callable[[str, str | None, tuple[str, ...], str | None], Files]] = {"dot": dot, "itf": itf, "tla": tla}
+FORMATS: dict[str, Callable[[str, str | None, tuple[str, ...], str | None], Files]] = {
+    "dot": dot,
+    "itf": itf,
+    "tla": tla,
+}

@@ -58,7 +58,11 @@ class Graph:
 
     def dot(self) -> str:
         """The graph in Graphviz's language."""
-        lines = [f"digraph {_quoted(self.instance.model.name)} {{", "  node [shape=box, fontname=monospace];", "  edge [fontname=monospace];"]
+        lines = [
+            f"digraph {_quoted(self.instance.model.name)} {{",
+            "  node [shape=box, fontname=monospace];",
+            "  edge [fontname=monospace];",
+        ]
         first = next(iter(self.states.values()), {})
         for n, state in enumerate(self.states.values()):
             style = ", style=bold" if n < self.initial else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from checker.check import expected
+from checker.answer import expected
 from checker.core.bind import statements
 from checker.core.ir import Expr, Send, base_name
 from checker.core.model import Action, Fault, InstanceDecl, Model, VarDecl
@@ -36,7 +36,9 @@ class Outline:
             "processes": [self._process(n) for n in m.processes],
             "actions": [self._action(a) for a in m.actions if a.process is None],
             "sends": [{"from": a, "message": b, "to": c} for a, b, c in self.flows()],
-            "properties": [{"kind": p.kind, "name": p.name, "line": p.span.line if p.span else None} for p in m.properties],
+            "properties": [
+                {"kind": p.kind, "name": p.name, "line": p.span.line if p.span else None} for p in m.properties
+            ],
             "instances": [self._instance(i) for i in m.instances.values()],
             "warnings": [w.message for w in m.warnings],
         }
@@ -69,7 +71,7 @@ class Outline:
 
     def _variable(self, v: VarDecl) -> dict[str, Any]:
         kind = "ghost" if v.ghost else "durable" if v.durable else "var"
-        return {"name": v.name, "type": self.type(v.cell), "kind": kind, "initial": self._text(v.init)}
+        return {"name": v.name, "type": self.type(v.cell), "kind": kind, "initial": self._text(v.init), "choice": v.choice}
 
     def _process(self, name: str) -> dict[str, Any]:
         p, m = self.model.processes[name], self.model
@@ -83,7 +85,13 @@ class Outline:
     def _action(self, a: Action) -> dict[str, Any]:
         params = {base_name(n): self.type(t) for n, t in a.params}
         sends = sorted({s.message for s in statements(a.body) if isinstance(s, Send)})
-        return {"name": base_name(a.name), "params": params, "receives": a.receive.message if a.receive else None, "sends": sends, "line": a.span.line if a.span else None}
+        return {
+            "name": base_name(a.name),
+            "params": params,
+            "receives": a.receive.message if a.receive else None,
+            "sends": sends,
+            "line": a.span.line if a.span else None,
+        }
 
     def flows(self) -> list[tuple[str, str, str]]:
         """Who sends what to whom."""
@@ -91,14 +99,24 @@ class Outline:
         for a in self.model.actions:
             if a.receive and a.process and a.process not in handlers.setdefault(a.receive.message, []):
                 handlers[a.receive.message].append(a.process)
-        found = {(a.process or "anyone", s.message) for a in self.model.actions for s in statements(a.body) if isinstance(s, Send)}
+        found = {
+            (a.process or "anyone", s.message)
+            for a in self.model.actions
+            for s in statements(a.body)
+            if isinstance(s, Send)
+        }
         order = list(self.model.messages)
-        return [(p, m, ", ".join(handlers.get(m, [])) or "nobody") for p, m in sorted(found, key=lambda x: (order.index(x[1]), x[0]))]
+        return [
+            (p, m, ", ".join(handlers.get(m, [])) or "nobody")
+            for p, m in sorted(found, key=lambda x: (order.index(x[1]), x[0]))
+        ]
 
     def _instance(self, i: InstanceDecl) -> dict[str, Any]:
         return {
             "name": i.name,
-            "sizes": {n: self._text(e) if n not in i.names else "{" + ", ".join(i.names[n]) + "}" for n, e in i.sizes.items()},
+            "sizes": {
+                n: self._text(e) if n not in i.names else "{" + ", ".join(i.names[n]) + "}" for n, e in i.sizes.items()
+            },
             "faults": [self._fault(f) for f in i.faults],
             "volatile": list(i.volatile),
             "durable": list(i.durable),
@@ -117,11 +135,17 @@ class Outline:
         d = self.data()
         out = [d["spec"] + f"  ({d['file']})", *(f"    {line}" for line in d["doc"].splitlines())]
         out += self._part("sorts", [", ".join(d["sorts"])] if d["sorts"] else [])
-        out += self._part("parameters", [f"{n}: {p['type']}" + (f" = {p['default']}" if p["default"] else "") for n, p in d["params"].items()])
+        out += self._part(
+            "parameters",
+            [f"{n}: {p['type']}" + (f" = {p['default']}" if p["default"] else "") for n, p in d["params"].items()],
+        )
         out += self._part("types", [f"{n} = {t}" for n, t in d["types"].items()])
         out += self._part("variables", [_variable(v) for v in d["variables"]])
         for p in d["processes"]:
-            out += self._part(("single process " if p["single"] else "process ") + p["name"], [*map(_variable, p["variables"]), *map(_action, p["actions"])])
+            out += self._part(
+                ("single process " if p["single"] else "process ") + p["name"],
+                [*map(_variable, p["variables"]), *map(_action, p["actions"])],
+            )
         out += self._part("actions", list(map(_action, d["actions"])))
         out += self._part(f"messages (network {d['network']})", list(self._messages(d)))
         out += self._part("properties", [f"{p['kind']} {p['name']}" for p in d["properties"]])
@@ -139,7 +163,7 @@ class Outline:
 
 
 def _variable(v: dict[str, Any]) -> str:
-    return f"{v['kind']} {v['name']}: {v['type']}" + (f" = {v['initial']}" if v["initial"] else "")
+    return f"{v['kind']} {v['name']}: {v['type']}" + (f" {'in' if v['choice'] else '='} {v['initial']}" if v["initial"] else "")
 
 
 def _action(a: dict[str, Any]) -> str:
@@ -156,4 +180,3 @@ def _instance(i: dict[str, Any]) -> str:
     e = i["expected"]
     end = f"  expect {e['verdict']}" + (f" {e['property']}" if e["property"] else "") if e else ""
     return f"{i['name']}: {', '.join(items)}{end}".rstrip()
-

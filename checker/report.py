@@ -7,7 +7,7 @@ printed without what it is about: how many states, whether all of them, under wh
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -17,8 +17,9 @@ from rich.text import Text
 from checker.core.bind import Instance
 from checker.core.model import Expect
 from checker.display import Display
-from checker.explain import Blocked, FaultReport, Part, Reason
+from checker.explain import Reason
 from checker.source import Source, Span
+from checker.stuck import Blocked, FaultReport
 from checker.trace import Frame
 from checker.verdict import Limits, Progress, Result, State, Trace, Verdict
 
@@ -108,7 +109,10 @@ def title(instance: Instance) -> Text:
 
 def verdict(instance: Instance, r: Result, scope: Scope) -> Lines:
     """The block that says what was found and about what."""
-    lines = [title(instance), Text.assemble((_word(r) + ":", COLOURS.get(r.verdict, BAD)), " " + claim(instance, r, scope))]
+    lines = [
+        title(instance),
+        Text.assemble((_word(r) + ":", COLOURS.get(r.verdict, BAD)), " " + claim(instance, r, scope)),
+    ]
     lines += [Text("  " + line) for line in (*_scope(instance, r, scope), _counts(r), _cost(r, scope)) if line]
     return lines
 
@@ -135,7 +139,7 @@ def claim(instance: Instance, r: Result, scope: Scope) -> str:
 
 def _by(r: Result) -> str:
     if not r.trace:
-        return "in an initial state" if r.trace is not None else "before any state"
+        return "in an initial state"
     return f"a shortest behaviour to it has {count(len(r.trace), 'step')}"
 
 
@@ -162,7 +166,11 @@ def symmetric(instance: Instance) -> list[str]:
 def _all_of(instance: Instance, r: Result) -> str:
     if r.cut:
         return f"in {_states(instance, r)} within the bound, which cut {count(r.cut, 'transition')}"
-    word = "the one reachable state" if r.distinct_states == 1 else f"all {_states(instance, r).replace('states', 'reachable states', 1)}"
+    word = (
+        "the one reachable state"
+        if r.distinct_states == 1
+        else f"all {_states(instance, r).replace('states', 'reachable states', 1)}"
+    )
     return f"{word}, exhaustive"
 
 
@@ -203,7 +211,9 @@ def found(r: Result, seen: str) -> Lines:
     """What a random walk ran into."""
     what = r.property or r.message or "nothing can happen any more"
     where = f" ({r.place})" if r.place else ""
-    head = Text.assemble((_word(r) + ":", BAD), f" {what}{where} — seen on a random walk of {count(len(r.trace or ()), 'step')}")
+    head = Text.assemble(
+        (_word(r) + ":", BAD), f" {what}{where} — seen on a random walk of {count(len(r.trace or ()), 'step')}"
+    )
     return [head, Text(f"  {seen}")]
 
 
@@ -249,8 +259,8 @@ def trace(instance: Instance, t: Trace) -> Lines:
     for n, step in enumerate(t.steps, 1):
         lines.append(Text.assemble((f"{n:>{width}}  ", DIM), (d.label(step, before), BOLD)))
         pad = " " * (width + 4)
-        lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(map(d.message, step.sent)))] if step.sent else []
-        lines += changed(d, before, step.state, pad)
+        lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(map(d.sent, step.sent)))] if step.sent else []
+        lines += changed(d, before, step.state, pad) if step.kind not in ("loss", "duplication") else []
         before = step.state
     return lines
 
@@ -276,7 +286,9 @@ def frames(fs: list[Frame]) -> Lines:
         pad = " " * (width + 4)
         lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(f.sent))] if f.sent else []
         paths = [p for p in dict.fromkeys([*before, *f.values]) if before.get(p) != f.values.get(p)]
-        lines += [_change(pad, p, before.get(p), f.values.get(p)) for p in paths] or [Text(pad + "(changes no variable)", DIM)]
+        lines += [_change(pad, p, before.get(p), f.values.get(p)) for p in paths] or [
+            Text(pad + "(changes no variable)", DIM)
+        ]
         before = f.values
     return lines
 
@@ -298,6 +310,7 @@ def caret(source: Source, span: Span, note: str = "") -> Lines:
     pad = " " * len(n)
     return [
         Text(f"{pad}--> {source.name}:{span.line}:{span.column}", DIM),
+        Text(f"{pad} |", DIM),
         Text.assemble((f"{n} | ", DIM), line),
         Text.assemble((f"{pad} | ", DIM), " " * (span.column - 1), ("^" * width, BAD), f" {note}" if note else ""),
     ]
@@ -305,18 +318,19 @@ def caret(source: Source, span: Span, note: str = "") -> Lines:
 
 def reason(r: Reason) -> Lines:
     """Which part of a property is false, for which elements, with values."""
-    where = f" (line {r.line})" if r.line else ""
-    bindings = f" for {', '.join(f'{n} = {v}' for n, v in r.bindings)}" if r.bindings else ""
-    lines = [Text.assemble((r.name, BOLD), (where, DIM), f" is false{bindings}:" if r.parts else f" is false{bindings}")]
-    return lines + [part(p, r.line) for p in r.parts]
+    return list(_reason(r, "", None))
 
 
-def part(p: Part, line: int | None) -> Text:
-    """`rm_state[a] == aborted is true, as rm_state[a] = aborted`"""
-    values = ", ".join(f"{n} = {v}" for n, v in p.values)
-    where = f" (line {p.line})" if p.line and p.line != line else ""
-    word = ("true", GOOD) if p.truth else ("false", BAD)
-    return Text.assemble("    ", p.text, (" is ", DIM), word, f", as {values}" if values else "", (where, DIM))
+def _reason(r: Reason, pad: str, line: int | None) -> Iterator[Text]:
+    """`phase[a] == holding is true, as phase[a] = holding`, and below it its parts."""
+    where = f" (line {r.line})" if r.line and r.line != line else ""
+    word = ("true", GOOD) if r.truth else ("false", BAD)
+    values = ", ".join(f"{n} = {v}" for n, v in r.values)
+    bindings = ", ".join(f"{n} = {v}" for n, v in r.bindings)
+    told = (f" for {bindings}" if bindings else "") + (f", as {values}" if values else "") + (":" if r.parts else "")
+    yield Text.assemble(pad, (r.text, "" if pad else BOLD), (where, DIM), (" is ", DIM), word, told)
+    for part in r.parts:
+        yield from _reason(part, pad + "    ", r.line or line)
 
 
 def blocked(rows: list[Blocked]) -> Lines:
@@ -343,8 +357,8 @@ def fault(instance: Instance, f: FaultReport, message: str) -> Lines:
 class Ticker:
     """One line on stderr that says how far a search is; nothing if stderr is no terminal."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.active = not quiet and sys.stderr.isatty()
+    def __init__(self) -> None:
+        self.active = sys.stderr.isatty()
         self.shown = False
 
     def __call__(self, p: Progress) -> None:

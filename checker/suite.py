@@ -14,7 +14,7 @@ from typing import Any
 from rich.text import Text
 
 from checker import load
-from checker.check import Rejected, Unable, explore, instance_of
+from checker.answer import Rejected, Unable, explore, instance_of
 from checker.core.bind import Instance
 from checker.core.model import Expect, InstanceDecl, Model
 from checker.errors import SpecErrors
@@ -44,7 +44,9 @@ class Case:
         return {n: getattr(self, n) for n in self.__dataclass_fields__ if n != "interrupted"}
 
 
-def cases(specs: Iterable[str], slow: bool = False, threads: int = 1, progress: Callable[[Progress], None] | None = None) -> Iterator[Case]:
+def cases(
+    specs: Iterable[str], slow: bool = False, threads: int = 1, progress: Callable[[Progress], None] | None = None
+) -> Iterator[Case]:
     """Every instance of the specs, one after the other; a spec that cannot be read is a failing case of its own.  Raises Mistake."""
     for spec in specs:
         try:
@@ -67,7 +69,9 @@ def _words(e: Expect | None) -> str:
     return "holds" if e is None else f"{e.verdict} {e.property}" if e.property else e.verdict
 
 
-def _case(model: Model, decl: InstanceDecl, case: Case, threads: int, progress: Callable[[Progress], None] | None) -> Case:
+def _case(
+    model: Model, decl: InstanceDecl, case: Case, threads: int, progress: Callable[[Progress], None] | None
+) -> Case:
     started = time.perf_counter()
     expect = decl.expect or Expect("holds")
     try:
@@ -112,7 +116,13 @@ def lines(case: Case) -> list[Text]:
     if case.states and case.orbits is not None:
         size += f", {case.orbits:,} orbits"
     took = f"{case.seconds:8.2f} s" if case.status != "skipped" else "      slow"
-    row = Text.assemble((f"{case.status:<8}", colour), f"{name:<36}", took, f"  {case.found or case.expected}", (f"  {size}" if size else "", "dim"))
+    row = Text.assemble(
+        (f"{case.status:<8}", colour),
+        f"{name:<36}",
+        took,
+        f"  {case.found or case.expected}",
+        (f"  {size}" if size else "", "dim"),
+    )
     return [row, *(Text(f"        {p}") for p in case.problems)]
 
 
@@ -123,12 +133,26 @@ def junit(found: list[Case]) -> str:
     root = xml.Element("testsuites", name="spectrace")
     for spec in dict.fromkeys(c.spec for c in found):
         mine = [c for c in found if c.spec == spec]
-        counts = {"tests": len(mine), "failures": sum(c.status == "FAIL" for c in mine), "skipped": sum(c.status == "skipped" for c in mine)}
-        suite = xml.SubElement(root, "testsuite", name=spec, time=f"{sum(c.seconds for c in mine):.3f}", **{k: str(n) for k, n in counts.items()})
+        counts = {
+            "tests": len(mine),
+            "failures": sum(c.status == "FAIL" for c in mine),
+            "skipped": sum(c.status == "skipped" for c in mine),
+        }
+        suite = xml.SubElement(
+            root,
+            "testsuite",
+            name=spec,
+            time=f"{sum(c.seconds for c in mine):.3f}",
+            attrib={k: str(n) for k, n in counts.items()},
+        )
         for c in mine:
-            case = xml.SubElement(suite, "testcase", classname=spec, name=c.instance or "(the spec)", time=f"{c.seconds:.3f}")
+            case = xml.SubElement(
+                suite, "testcase", classname=spec, name=c.instance or "(the spec)", time=f"{c.seconds:.3f}"
+            )
             if c.status == "FAIL":
-                xml.SubElement(case, "failure", message=c.problems[0] if c.problems else "failed").text = "\n".join(c.problems)
+                xml.SubElement(case, "failure", message=c.problems[0] if c.problems else "failed").text = "\n".join(
+                    c.problems
+                )
             if c.status == "skipped":
                 xml.SubElement(case, "skipped", message="slow")
     xml.indent(root)

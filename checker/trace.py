@@ -60,7 +60,10 @@ class Plain:
             case Map():
                 return {self.display.value(k): self.value(x) for k, x in v.items()}
             case Bag():
-                return [{"element": self.value(k), "count": v[k]} for k in sorted(v, key=lambda k: natural(self.display.value(k)))]
+                return [
+                    {"element": self.value(k), "count": v[k]}
+                    for k in sorted(v, key=lambda k: natural(self.display.value(k)))
+                ]
             case frozenset():
                 return [self.value(x) for x in sorted(v, key=lambda x: natural(self.display.value(x)))]
         return [self.value(x) for x in v]
@@ -144,7 +147,9 @@ class Itf:
         try:
             return self._decode(t, j)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            raise Mistake(f"`{msgspec.json.encode(j).decode()[:80]}` is no value of the type that this variable has") from None
+            raise Mistake(
+                f"`{msgspec.json.encode(j).decode()[:80]}` is no value of the type that this variable has"
+            ) from None
 
     def _decode(self, t: Type, j: Any) -> Value:
         match t:
@@ -200,7 +205,14 @@ def to_itf(instance: Instance, t: Trace, description: str = "") -> dict[str, Any
     states = [t.initial, *(s.state for s in t.steps)]
     metas: list[dict[str, Any]] = [{"index": 0}]
     for n, s in enumerate(t.steps, 1):
-        metas.append({"index": n, "action": s.action, "label": display.label(s, states[n - 1]), "sent": [display.message(m) for m in s.sent]})
+        metas.append(
+            {
+                "index": n,
+                "action": s.action,
+                "label": display.label(s, states[n - 1]),
+                "sent": [display.sent(m) for m in s.sent],
+            }
+        )
     types = {v.name: v.type for v in instance.vars.values()}
     return {
         "#meta": {
@@ -213,7 +225,10 @@ def to_itf(instance: Instance, t: Trace, description: str = "") -> dict[str, Any
         },
         "params": [],
         "vars": list(types),
-        "states": [{"#meta": m, **{n: itf.encode(types[n], v) for n, v in s.items()}} for m, s in zip(metas, states, strict=True)],
+        "states": [
+            {"#meta": m, **{n: itf.encode(types[n], v) for n, v in s.items()}}
+            for m, s in zip(metas, states, strict=True)
+        ],
     }
 
 

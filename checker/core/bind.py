@@ -40,7 +40,7 @@ from checker.core.ir import (
 from checker.core.meaning import Fault as SpecFault
 from checker.core.meaning import evaluate, render
 from checker.core.model import Action, Expect, Fault, InstanceDecl, Model, Property, Receive, VarDecl
-from checker.core.operators.sets import loose, trim
+from checker.core.operators.sets import loose, most, trim
 from checker.core.operators.table import FALSE, TRUE, apply, join, number
 from checker.core.typed import build, card_of, elem, elem_type, fit
 from checker.core.types import (
@@ -53,6 +53,7 @@ from checker.core.types import (
     Int,
     Map,
     MapOf,
+    Option,
     Record,
     Seq,
     Set,
@@ -214,8 +215,7 @@ class Binder:
     def _expr(self, e: Expr, env: dict[str, Type]) -> Expr:
         match e:
             case Const():
-                t = Seq(Unknown(), 0) if e.value == () else Int(e.value, e.value) if isinstance(e.type, Int) else self.type(e.type)
-                return replace(e, type=t)
+                return replace(e, type=self._literal(e))
             case Param():
                 return self._constant(self.type(e.type), self.sizes[e.name])
             case Size():
@@ -260,6 +260,15 @@ class Binder:
                 attr = self.type(e.attr) if isinstance(e.attr, Type) else e.attr
                 return build(e.op, args, attr, e.span)
         raise AssertionError(e)
+
+    def _literal(self, e: Const) -> Type:
+        """The least type of a literal: what nothing is made of is unknown."""
+        if isinstance(e.type, Int):
+            return Int(e.value, e.value)
+        if e.value is None:
+            return Option(Unknown())
+        empty = {tuple: Seq(Unknown(), 0), frozenset: Set(Unknown()), Bag: BagOf(Unknown(), 0)}.get(type(e.value))
+        return empty if empty is not None and not e.value else self.type(e.type)
 
     def _constant(self, t: Type, v: Value) -> Const:
         return Const(Int(v, v) if isinstance(t, Int) else t, v)
@@ -616,7 +625,8 @@ class _Assembly:
         cell = self.b.type(decl.cell)
         e = self.b.expr(decl.init, env)
         if var.choice:
-            t = Set(cell, len(e.value) if isinstance(e, Const) else getattr(e.type, "cap", None))
+            e = e.value if isinstance(e, Fit) else e
+            t = trim(cell, len(e.value) if isinstance(e, Const) else most(e.type))
             e = e if _whole(e) and e.type == t else fit(e, t, f"`{var.name}`", decl.span)
         else:
             e = fit(e, cell, f"`{var.name}`", decl.span)

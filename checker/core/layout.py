@@ -29,6 +29,7 @@ from checker.core.types import (
     Tuple,
     Type,
     Union,
+    Unknown,
     Value,
     card,
     is_scalar,
@@ -90,7 +91,7 @@ class TooWide(Exception):
 def layout(t: Type) -> Layout:
     """The layout of a finite type.  Raises TooWide."""
     match t:
-        case Bool() | Int() | Enum() | Sort():
+        case Bool() | Int() | Enum() | Sort() | Unknown():
             return _scalar(card(t))
         case Option(e) if is_scalar(e):
             return _scalar(card(e) + 1)
@@ -112,7 +113,7 @@ def layout(t: Type) -> Layout:
         case Set(e, cap):
             if is_mask(t):
                 n = card(e)
-                return Layout("mask", n if n <= WORD else _round(n), -(-n // WORD))
+                return Layout("mask", n if n <= WORD else _round(n), max(1, -(-n // WORD)))
             if not isinstance(cap, int):
                 raise TooWide(f"{show(t)} over {card(e):,} possible elements")
             return _counted(e, cap)

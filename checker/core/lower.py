@@ -120,6 +120,12 @@ def rewrite(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
             e = replace(e, value=rewrite(e.value, f), body=rewrite(e.body, f))
         case Fit():
             e = replace(e, value=rewrite(e.value, f))
+        case Sent():
+
+            def go(x: Expr | None) -> Expr | None:
+                return None if x is None else rewrite(x, f)
+
+            e = replace(e, args=tuple(go(a) for a in e.args), to=go(e.to), sender=go(e.sender))
     return f(e)
 
 

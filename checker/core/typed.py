@@ -51,6 +51,8 @@ def build(op: str, args: tuple[Expr, ...], attr: Any = None, span: Span | None =
         return _element_op(op, args, span)
     if op == "record":
         args = tuple(fit(a, t, n) for a, (n, t) in zip(args, attr.fields, strict=True))
+    if op in ("index", "with_index") and isinstance(args[0].type, MapOf):
+        args = (args[0], fit(args[1], args[0].type.key, "the keys"), *args[2:])
     if op in ("with_field", "with_item", "with_index"):
         inner = TABLE[{"with_field": "field", "with_item": "item", "with_index": "index"}[op]]
         args = (*args[:-1], fit(args[-1], inner.type(args[:-1] and tuple(a.type for a in args[:-1]), attr)))
@@ -123,6 +125,8 @@ def within(a: Type, b: Type) -> bool:
     """Is every value of finite type a a value of b (so that a Fit cannot fail)?"""
     match a, b:
         case _ if a == b:
+            return True
+        case Unknown(), _:
             return True
         case Int(int(l1), int(h1)), Int(int(l2), int(h2)):
             return l2 <= l1 and h1 <= h2

@@ -214,7 +214,8 @@ class Seq(Type):
 
 @dataclass(frozen=True)
 class Unknown(Type):
-    """What inference does not know (the element of an empty set); never in a verified model's variables."""
+    """What inference does not know, and a type without values: the element of an empty set, the value of none.  Never in a verified
+    model's variables."""
 
 
 BOOL = Bool()
@@ -266,6 +267,8 @@ def card(t: Type) -> int:
             return len(ms)
         case Sort(_, int(n)):
             return n
+        case Unknown():
+            return 0
         case Option(e):
             return 1 + card(e)
         case Record(_, fs):
@@ -313,6 +316,8 @@ def values(t: Type) -> Iterator[Value]:
             yield from range(lo, hi + 1)
         case Enum(_, ms):
             yield from ms
+        case Unknown():
+            return
         case Sort(s, int(n)):
             yield from (Id(s, i) for i in range(n))
         case Option(e):
@@ -358,10 +363,12 @@ def _product(ts: Any) -> Iterator[tuple[Value, ...]]:
 def member(v: Value, t: Type) -> bool:
     """Is `v` a value of the finite type `t`?  (The type is trusted for the kind of value, as inference has checked it.)"""
     match t:
-        case Int(int(lo), int(hi)):
-            return bool(lo <= v <= hi)
         case Option(e):
             return v is None or member(v, e)
+        case _ if v is None:
+            return False
+        case Int(int(lo), int(hi)):
+            return bool(lo <= v <= hi)
         case Record(_, fs):
             return all(member(x, f) for x, (_, f) in zip(v.values, fs, strict=True))
         case Union(vs):

@@ -139,8 +139,8 @@ class Exporter:
             f"Next ==\n    /\\ fault = FALSE\n    /\\ {_indent(steps, 4).strip()}\n",
             "Spec == Init /\\ [][Next]_vars",
             "NoFault == fault = FALSE",
-            *(f"{n} == {e}" for n, e in props),
             *([f"Bound == {self.expr(i.bound, self._now())}"] if i.bound else []),
+            *(f"{n} == {e}" for n, e in props),
             "Symmetry == " + (" \\cup ".join(f"Permutations({identifier(s)})" for s in i.sorts) or "{}"),
             "=" * 60,
             "",
@@ -431,6 +431,8 @@ class Exporter:
             case Mapping():
                 assert isinstance(e.type, MapOf)
                 return f"[{identifier(e.name)} \\in {self.type(e.type.key)} |-> {go(e.body)}]"
+            case Let() if isinstance(e.value, Local | Const):
+                return go(subst(e.body, {e.name: e.value}))
             case Let():
                 return f"(LET {identifier(e.name)} == {go(e.value)} IN {go(e.body)})"
             case Fit():

@@ -6,12 +6,9 @@ load puts the Model together.
 
 from __future__ import annotations
 
+from checker.language.format import format_text
 from checker.language.load import load_model, parse_expr_in
 from checker.language.parse import parse
 
 __all__ = ["format_text", "load_model", "parse", "parse_expr_in"]
 
-
-def format_text(source: object) -> str:
-    """The text in its one proper layout.  Raises SpecErrors if it cannot be read."""
-    raise NotImplementedError

@@ -44,7 +44,7 @@ def nodes(c: list[Any]) -> list[Any]:
 
 def after(c: list[Any], word: str) -> Any:
     """What follows this token, if it is there."""
-    return next((c[i + 1] for i, x in enumerate(c) if isinstance(x, Token) and x == word), None)
+    return next((c[i + 1] for i, x in enumerate(c) if isinstance(x, Token) and x == word and x.type != "NAME"), None)
 
 
 class Builder:
@@ -67,7 +67,7 @@ class Builder:
         return s.File(s.NOWHERE, nodes(c))
 
     def protocol(self, c: list[Any]) -> s.Decl:
-        return s.Protocol(over(c[:2]), self.ident(c[1]), [t[1:-1] for t in c if t.type == "STRING"])
+        return s.Protocol(over(c[:2]), self.ident(c[1]), [s.DocLine(span_of(t), t[1:-1]) for t in c if t.type == "STRING"])
 
     def sort(self, c: list[Any]) -> s.Decl:
         return s.SortDecl(head(c), self.idents(c))
@@ -118,7 +118,7 @@ class Builder:
 
     def define(self, c: list[Any]) -> s.Decl:
         params = c[2] if isinstance(c[2], list) else None
-        return s.DefDecl(over(c[:2]), self.ident(c[1]), params, after(c, ":"), c[-2])
+        return s.DefDecl(over(c[:-2]), self.ident(c[1]), params, after(c, ":"), c[-2])
 
     def action(self, c: list[Any]) -> s.Decl:
         return s.ActionDecl(over(c[:2]), self.ident(c[1]), c[2] if len(c) > 3 else None, c[-1])
@@ -146,7 +146,7 @@ class Builder:
         return s.PropertyDecl(over(c[: 1 + named]), str(c[0]), self.ident(c[1]) if named else None, c[-2])
 
     def fields(self, c: list[Any]) -> list[s.Field]:
-        return nodes(c)
+        return s.Listed(over(c), nodes(c))
 
     def field(self, c: list[Any]) -> s.Field:
         return s.Field(over(c), self.ident(c[0]), c[2])
@@ -294,7 +294,7 @@ class Builder:
     def arguments(self, c: list[Any]) -> tuple[list[s.Expr], s.Generator | None, Token]:
         if any(isinstance(x, Token) and x == "for" for x in c):
             return [c[1]], self.generator(c[2:-1]), c[-1]
-        return nodes(c), None, c[-1]
+        return s.Listed(over(c), nodes(c)), None, c[-1]
 
     def generator(self, c: list[Any]) -> s.Generator:
         return s.Generator(over(c), self.ident(c[1]), c[3], c[5] if len(c) > 4 else None)
@@ -306,8 +306,11 @@ class Builder:
         return s.Keyword(over(c), self.ident(c[0]), c[2])
 
     def paren(self, c: list[Any]) -> s.Expr:
-        c[1].span = over(c)
-        return c[1]  # type: ignore[no-any-return]
+        inner: s.Expr = c[1]
+        inner.span = over(c)
+        if isinstance(inner, s.Binary):
+            inner.bracketed = True
+        return inner
 
     def group(self, c: list[Any]) -> s.Expr:
         inner = self.flat([c[1]])

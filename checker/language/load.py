@@ -71,7 +71,7 @@ class Loader:
         protocol = next(iter(each(self.tree, s.Protocol)), None)
         return m.Model(
             name=protocol.name.name if protocol else PurePath(self.source.name).stem,
-            doc="\n".join(protocol.doc) if protocol else "",
+            doc="\n".join(d.text for d in protocol.doc) if protocol else "",
             source=self.source,
             sorts=sorts,
             params=params,

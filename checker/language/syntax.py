@@ -6,10 +6,13 @@ parsing what it wrote.  Brackets are not in the tree: PRECEDENCE tells where the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from checker.source import Span
 
+T = TypeVar("T")
 NOWHERE = Span(1, 1, 1, 1)
 
 # Loosest first.  Comparisons do not chain; `implies` associates to the right, all others to the left.
@@ -76,6 +79,16 @@ class Node:
     span: Span = field(compare=False, repr=False)
 
 
+class Listed(list[T]):
+    """A list that stood in brackets, with their place; equal to any list of the same."""
+
+    __slots__ = ("span",)
+
+    def __init__(self, span: Span, items: Iterable[T]) -> None:
+        super().__init__(items)
+        self.span = span
+
+
 @dataclass(slots=True)
 class Ident(Node):
     """A name where it is declared or referred to, outside expressions."""
@@ -122,6 +135,7 @@ class Binary(Expr):
     left: Expr
     right: Expr
     at: Span = field(compare=False, repr=False, default=NOWHERE)  # the operator
+    bracketed: bool = field(compare=False, repr=False, default=False)  # did brackets stand around it?
 
 
 @dataclass(slots=True)
@@ -380,9 +394,14 @@ class Decl(Node):
 
 
 @dataclass(slots=True)
+class DocLine(Node):
+    text: str
+
+
+@dataclass(slots=True)
 class Protocol(Decl):
     name: Ident
-    doc: list[str]
+    doc: list[DocLine]
 
 
 @dataclass(slots=True)

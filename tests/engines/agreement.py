@@ -51,7 +51,7 @@ def explored(instance: Instance, deadlock: bool, max_states: int) -> tuple[Explo
     oracle = Explorer(instance, Limits(max_states=max_states), deadlock)
     result = oracle.run()
     limits = Limits()
-    if result.stopped_by == "states":
+    if len(oracle.states) >= max_states:
         limits = Limits(max_depth=result.depth)
         oracle = Explorer(instance, limits, deadlock)
         result = oracle.run()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any
 
+from hypothesis import reject
 from hypothesis import strategies as st
 from phrases import Dice, Impossible, Phrases, Place, Types, World, has_sort, literal
 
@@ -378,7 +379,7 @@ class Body:
     def block(self, least: int, sends: Message | None = None) -> list[str]:
         """A guard, some statements, and a message if one is to be sent."""
         d, lines = self.dice, list[str]()
-        if d.chance(60):
+        if d.chance(45):
             lines += self.attempt(self.require)
         n = least - 1 + d.upto(2)
         for i in range(n):
@@ -399,7 +400,7 @@ class Body:
 
     def statement(self) -> list[str]:
         d = self.dice
-        kinds = [self.assign, self.assign, self.assign, self.gain, self.branch, self.let, self.choose, self.require, self.loop]
+        kinds = [self.assign] * 4 + [self.gain] * 2 + [self.branch, self.let, self.choose, self.require, self.loop]
         return d.pick(kinds)()  # type: ignore[no-any-return]
 
     def require(self) -> list[str]:
@@ -427,6 +428,8 @@ class Body:
             raise Impossible
         text, t, p, whole = self.target(places)
         value = self.phrases.value(t, 2)
+        if value == text:  # something new, rather
+            value = self.phrases.other(t)
         if whole and p.text in self.pending:
             value = f"{value} if {p.text} == {self.phrases.value(p.type, 0)} else {self.phrases.value(t, 1)}"
         if whole:
@@ -568,7 +571,10 @@ def write(dice: Dice) -> str:
 @st.composite
 def specs(draw: Any) -> str:
     """Random specs for Hypothesis."""
-    return write(Dice(lambda low, high: draw(st.integers(low, high))))
+    try:
+        return write(Dice(lambda low, high: draw(st.integers(low, high))))
+    except Impossible:
+        return reject()
 
 
 __all__ = ["Dice", "specs", "write"]

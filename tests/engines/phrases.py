@@ -236,6 +236,10 @@ class Phrases:
             return text
         return MAKERS[type(t)](self, t, depth)
 
+    def other(self, t: Type) -> str:
+        """A value that is made, not read."""
+        return f"(not {self.of(BOOL)})" if t == BOOL and self.of(BOOL) else MAKERS[type(t)](self, t, 2)
+
     def plain(self, t: Type) -> str:
         """A name or a literal."""
         named_ = [p.text for p in self.places if p.type == t]

@@ -50,8 +50,8 @@ def _each(types: list[Type], attr: Any = None) -> Arguments:
 
 
 def _pairs(types: list[Type]) -> Arguments:
-    """Two of the same family: each with itself, and with each that it has something in common with."""
-    yield from (((a, b), None) for a in types for b in types)
+    """Two of the same family: each with itself and with the two that follow, which it may have nothing in common with."""
+    yield from (((a, types[(i + d) % len(types)]), None) for i, a in enumerate(types) for d in (0, 1, 2))
 
 
 def _ints(n: int = 2) -> Arguments:

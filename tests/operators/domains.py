@@ -111,7 +111,7 @@ BAGS: list[Type] = [
     BagOf(NODE, 2),
     BagOf(PAIR, 2),
     BagOf(UNIONS[0], 2),
-    BagOf(Int(0, 30), 14),
+    BagOf(Int(-1, 2**20), 4),
     BagOf(LOG, 2),
     BagOf(SMALL, 0),
 ]

@@ -34,6 +34,11 @@ def test_every_row_is_tried() -> None:
 def test_row(op: str) -> None:
     tried = cases(op)
     assert tried, "no types for it"
+    hold_all(tried)
+
+
+def hold_all(tried: list[Case]) -> None:
+    """All executions of some cases against their meaning; their machine code is one module."""
     batch = Batch()
     lowered = [lower(c) for c in tried]
     for i, (c, (defined, value)) in enumerate(zip(tried, lowered, strict=True)):
@@ -54,7 +59,6 @@ def lower(case: Case) -> tuple[Expr, Expr]:
 
 
 def hold(case: Case, defined: Expr, value: Expr, batch: Batch, function: str) -> None:
-    """All executions of a case against its meaning."""
     rows = case.rows()
     expected = [meaning(case.expr, r) for r in rows]
     natively = batch.run(function, case.vars, value.type, rows)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from checker.core.ir import Apply, Expr, If
+from checker.core.ir import Apply, Expr, Fit, If
 from checker.core.operators.table import Args, Row, Undefined, apply, is_int, number, want
 from checker.core.types import Int, Type, show
 
@@ -60,7 +60,7 @@ def _divisor(node: Apply) -> Expr:
 def _pick(op: str) -> Callable[[Apply], Expr]:
     def expand(node: Apply) -> Expr:
         a, b = node.args
-        return If(node.type, apply(op, a, b), a, b)
+        return If(node.type, apply(op, a, b), Fit(node.type, a), Fit(node.type, b))  # the smaller one fits, and only it is looked at
 
     return expand
 

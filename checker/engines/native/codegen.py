@@ -165,11 +165,8 @@ class Expressions(Values):
         return out if isinstance(out, Val) else Val(e.type, out)
 
     def _lazy(self, c: Bit, a: Bit, b: Bit) -> Bit:
-        if b is False:
-            return self.fn.and1(c, a)
-        if a is True:
-            return self.fn.or1(c, b)
-        return self.fn.select1(c, a, b)
+        """A select, never an `and`: what is not chosen may be poison (a shift out of range)."""
+        return a if a is b else self.fn.select1(c, a, b)
 
     def simple(self, e: Expr) -> bool:
         """Is it cheap and safe to compute even where it is not needed?"""
@@ -203,7 +200,7 @@ class Expressions(Values):
         self.branch(e.cond, then, orelse, env)
         for label, side in ((then, e.then), (orelse, e.orelse)):
             self.fn.label(label)
-            self._keep(out, self.value(side, env))
+            self._keep(out, self.convert(self.value(side, env), e.type))
             self.fn.jump(done)
         self.fn.label(done)
         return self._settled(out)

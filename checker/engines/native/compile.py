@@ -93,7 +93,7 @@ class Compiler:
         if name == "expand":
             for i, (before, after) in enumerate(zip(counts, counts[1:], strict=False)):
                 fn.store(fn.bin("add", fn.load("%stats", i), fn.bin("sub", after, before)), "%stats", i)
-        self._report(fn, event, counts[-1] if name == "expand" else 1)
+        self._report(fn, event, counts[-1] if name == "expand" else None)
         fn.jump(done)
         fn.label(full)
         fn.label(done)
@@ -105,7 +105,7 @@ class Compiler:
         old = fn.load("%result", 1)
         fn.store(fn.select(fn.icmp("eq", old, 0), fn.load(event, 1), old), "%result", 1)
         fn.store(fn.bin("or", fn.load("%result", 2), fn.load(event, 2)), "%result", 2)
-        if isinstance(count, int):
+        if count is None:
             return
         stuck, done = fn.fresh("stuck"), fn.fresh("moves")
         fn.branch(fn.icmp("eq", count, 0), stuck, done)

@@ -15,8 +15,9 @@ import numpy as np
 
 from checker.core.bind import Instance, closed_term
 from checker.core.ir import Expr, If, Let, Quant, Require
-from checker.core.lower import Lowering, Program, lower
-from checker.core.meaning import Outcome, State, World, evaluate, initial_states, successors
+from checker.core.lower import Lowering, Program, Site, lower
+from checker.core.meaning import Fault, Outcome, State, World, evaluate, initial_states, successors
+from checker.core.model import Property
 from checker.core.operators.table import TRUE
 from checker.core.types import BOOL
 from checker.engines.native.compile import Compiled, compile_program
@@ -101,12 +102,15 @@ class Exploration:
             place = self._place(p.site.span) if p.site else None
             if p.kind == "invariant":
                 return Finding(e.depth, Finding.RANKS["invariant"], p.index, e.state_id)
-            return Finding(e.depth, Finding.RANKS["fault"], 1 + p.index, e.state_id, f"{p.name}: {p.site.text if p.site else ''}", place)
+            first = 1000 if any(q.name == p.name for q in self.instance.properties if q.kind == "reachable") else 1
+            return Finding(e.depth, Finding.RANKS["fault"], first + p.index, e.state_id, f"{p.name}: {p.site.text if p.site else ''}", place)
         if e.kind == "step":
             return Finding(e.depth + 1, Finding.RANKS["step"], e.which, e.state_id)
         if e.kind == "fault":
             site = self.compiled.sites[e.which]
-            return Finding(e.depth, Finding.RANKS["fault"], 0, e.state_id, site.text, self._place(site.span))
+            asked = (i for i, p in enumerate(self.program.steps) if site in [Site(c.fault, c.span) for c in p.checks])
+            index = next((2000 + i for i in asked), 0)
+            return Finding(e.depth, Finding.RANKS["fault"], index, e.state_id, site.text, self._place(site.span))
         return Finding(e.depth, Finding.RANKS["deadlock"], 0, e.state_id)
 
     def _place(self, span: Any) -> str:
@@ -130,18 +134,35 @@ class Exploration:
     def _bad_step(self, trace: Trace, last: State, index: int) -> Trace:
         prop = [p for p in self.instance.properties if p.kind == "step"][index]
         for action, outcome in self._outcomes(last):
-            if outcome.state is not None and not evaluate(prop.expr, {}, World(self.instance, last, outcome.state)):
+            if outcome.state is not None and self._asked(prop, last, outcome.state) is False:
                 return Trace(trace.initial, (*trace.steps, as_step(action, outcome)))
         raise AssertionError("the native engine and the definition disagree about a step property")
 
     def _faulty(self, result: Result, trace: Trace, last: State, f: Finding) -> Result:
-        text, place = f.text, f.place
-        if f.index == 0:
-            faults = [o.fault for _, o in self._outcomes(last) if o.fault]
-            same = [x for x in faults if self.instance.model.place(x.node) == place] or faults
-            if same:
-                text, place = same[0].text, self.instance.model.place(same[0].node)
+        """The fault as the definition tells it, with its values."""
+        faults = list(self._faults(last, f.index))
+        same = [x for x in faults if x[1] == f.place] or faults
+        text, place = same[0] if same else (f.text, f.place)
         return result.with_(verdict=Verdict.SPEC_FAULT, message=text, place=place, trace=Trace(trace.initial, trace.steps, text))
+
+    def _faults(self, state: State, index: int) -> Iterator[tuple[str, str]]:
+        """Text and place of the spec faults in a state: of its actions (index 0), of a step property, of an invariant or reachable property."""
+        if index == 0:
+            found = [(o.fault.text, o.fault) for _, o in self._outcomes(state) if o.fault]
+        else:
+            kinds = ("step",) if index >= 2000 else ("reachable",) if index >= 1000 else ("invariant", "lemma")
+            prop = [p for p in self.instance.properties if p.kind in kinds][index % 1000 - (index < 1000)]
+            after = [o.state for _, o in self._outcomes(state) if o.state is not None] if index >= 2000 else [None]
+            judged = [self._asked(prop, state, s) for s in after]
+            found = [(f"{prop.name}: {x.text}", x) for x in judged if isinstance(x, Fault)]
+        yield from ((text, self.instance.model.place(x.node)) for text, x in found)
+
+    def _asked(self, prop: Property, state: State, after: State | None) -> bool | Fault:
+        """What a property says of a state or step."""
+        try:
+            return bool(evaluate(prop.expr, {}, World(self.instance, state, after)))
+        except Fault as fault:
+            return fault
 
     # behaviours
 
@@ -273,7 +294,7 @@ def as_step(action: Any, outcome: Outcome) -> Step:
 
 
 def _progress(p: Any) -> Progress:
-    return Progress(p.distinct, p.transitions, p.frontier, p.depth, p.seconds, p.memory)
+    return Progress(p.distinct, p.transitions, p.frontier, p.depth, p.seconds, p.memory_bytes)
 
 
 def explore(

@@ -14,6 +14,7 @@ from typing import Any
 from checker.core.layout import WORD, Array, Layout, is_mask, layout, pack, rank, size, table, tabled, unrank
 from checker.core.types import (
     BOOL,
+    Bag,
     BagOf,
     Bool,
     Enum,
@@ -27,6 +28,7 @@ from checker.core.types import (
     Tuple,
     Type,
     Union,
+    Unknown,
     Value,
     card,
     is_scalar,
@@ -395,7 +397,7 @@ class Values:
     def rank(self, v: Val) -> Num:
         """The position of a value among those of its type."""
         match v.type:
-            case Bool() | Int() | Enum() | Sort():
+            case Bool() | Int() | Enum() | Sort() | Unknown():
                 return self.raw(v)
             case Option(e):
                 if is_scalar(e):
@@ -456,7 +458,7 @@ class Values:
         if isinstance(i, int):
             return self.constant(t, unrank(t, i & ones(WORD)))
         match t:
-            case Bool() | Int() | Enum() | Sort():
+            case Bool() | Int() | Enum() | Sort() | Unknown():
                 return self.decode(i, t)
             case Option(e):
                 if is_scalar(e):
@@ -858,7 +860,7 @@ class Values:
 
     def bag_remove(self, t: BagOf, b: Val, x: Val) -> Val:
         out = self.copied(b)
-        self.remove(out, x)
+        self.remove(out, self.convert(x, t.elem))  # it is there, so it fits
         return self._settled(out)
 
     # Fit: the same value as one of another type
@@ -908,6 +910,10 @@ class Values:
         """The value, which fits, as one of type t."""
         if v.type == t:
             return v
+        if isinstance(v.type, Unknown):  # never computed: there is no such value
+            return self._zero(t)
+        if isinstance(getattr(v.type, "elem", None), Unknown):
+            return self.constant(t, None if isinstance(v.type, Option) else _empty(t)) if _may_be_empty(v.type, t) else self._zero(t)
         match v.type, t:
             case (Int(), Int()) | (Bool(), Bool()) | (Enum(), Enum()) | (Sort(), Sort()):
                 return Val(t, self.force(v).x)
@@ -963,6 +969,16 @@ def within_type(a: Type, b: Type) -> bool:
     from checker.core.typed import within
 
     return within(a, b)
+
+
+def _may_be_empty(v: Type, t: Type) -> bool:
+    return isinstance(t, Option) or not isinstance(v, Option)
+
+
+def _empty(t: Type) -> Value:
+    """[], {}, or the empty bag."""
+    t = t.elem if isinstance(t, Option) else t
+    return () if isinstance(t, Seq) else Bag() if isinstance(t, BagOf) else frozenset()
 
 
 def tag_bits(t: Type) -> int:

@@ -57,7 +57,7 @@ class Walker:
             found = self._look_at_step(state, outcome.state) or self._look(outcome.state, len(steps))
             state = outcome.state
         trace = Trace(start, tuple(steps))
-        return trace, found.with_(trace=trace) if found else None
+        return trace, found.with_(trace=without_loops(trace)) if found else None
 
     def _inside(self, state: State) -> bool:
         return self.instance.bound is None or bool(evaluate(self.instance.bound, {}, World(self.instance, state)))
@@ -102,14 +102,12 @@ class Walker:
         return Result(Verdict.SPEC_FAULT, message=where + fault.text, place=self.instance.model.place(fault.node))
 
 
-def walk(instance: Instance, traces: int = 100, depth: int = 50, seed: int | None = None, deadlock: bool = True) -> Simulation:
+def walk(
+    instance: Instance, traces: int = 100, depth: int = 50, seed: int | None = None, deadlock: bool = True
+) -> Simulation:
     """So many random walks, or fewer if one shows something wrong."""
     seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
-    try:
-        walker = Walker(instance, seed, deadlock)
-    except Fault as fault:
-        place = instance.model.place(fault.node)
-        return Simulation(seed, Result(Verdict.SPEC_FAULT, message=fault.text, place=place, exhaustive=False, engine="python"))
+    walker = Walker(instance, seed, deadlock)
     simulation = Simulation(seed, Result(Verdict.UNKNOWN))
     found: Result | None = None
     try:
@@ -120,5 +118,7 @@ def walk(instance: Instance, traces: int = 100, depth: int = 50, seed: int | Non
         simulation.result.stopped_by = "interrupt"
     result = found or simulation.result
     result.fired, result.witnesses, result.transitions = walker.fired, walker.witnesses, simulation.steps
-    simulation.result = result.with_(exhaustive=False, engine="python", depth=max(map(len, simulation.traces), default=0))
+    simulation.result = result.with_(
+        exhaustive=False, engine="python", depth=max(map(len, simulation.traces), default=0)
+    )
     return simulation

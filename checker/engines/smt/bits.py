@@ -6,12 +6,19 @@ Python bool to the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Collection, Iterable
+from typing import Any, TypeAlias
 
 import z3
+from z3.z3core import Z3_mk_and, Z3_mk_not, Z3_mk_or
 
 Bit: TypeAlias = "bool | z3.BoolRef"
+CONTEXT = z3.main_ctx()
+
+
+def _term(make: Any, args: Collection[z3.BoolRef]) -> z3.BoolRef:
+    """n-ary terms by the C interface: z3py's own checks would take most of the time."""
+    return z3.BoolRef(make(CONTEXT.ref(), len(args), (z3.Ast * len(args))(*(a.ast for a in args))), CONTEXT)
 
 
 def all_of(bits: Iterable[Bit]) -> Bit:
@@ -25,7 +32,7 @@ def all_of(bits: Iterable[Bit]) -> Bit:
             terms[b.get_id()] = b
     if len(terms) <= 1:
         return next(iter(terms.values()), True)
-    return z3.And(*terms.values())
+    return _term(Z3_mk_and, terms.values())
 
 
 def any_of(bits: Iterable[Bit]) -> Bit:
@@ -39,13 +46,15 @@ def any_of(bits: Iterable[Bit]) -> Bit:
             terms[b.get_id()] = b
     if len(terms) <= 1:
         return next(iter(terms.values()), False)
-    return z3.Or(*terms.values())
+    return _term(Z3_mk_or, terms.values())
 
 
 def negation(a: Bit) -> Bit:
     if isinstance(a, bool):
         return not a
-    return a.arg(0) if z3.is_not(a) else z3.Not(a)
+    if z3.is_not(a):
+        return a.arg(0)
+    return z3.BoolRef(Z3_mk_not(CONTEXT.ref(), a.ast), CONTEXT)
 
 
 def both(a: Bit, b: Bit) -> Bit:

@@ -123,6 +123,14 @@ def one_hot(found: Iterable[tuple[Any, Bit]]) -> OneHot:
     return OneHot(bits) if sure is None else OneHot({sure: True})
 
 
+def at_most(n: int, bits: Iterable[Bit]) -> Bit:
+    """Are no more than n true?"""
+    more: list[Bit] = [True, *[False] * (n + 1)]  # more[i]: at least i so far
+    for b in bits:
+        more = [True, *(either(more[i], both(more[i - 1], b)) for i in range(1, n + 2))]
+    return negation(more[n + 1])
+
+
 def count(bits: Iterable[Bit]) -> OneHot:
     """How many are true."""
     sure, out = 0, {0: True}  # type: tuple[int, dict[int, Bit]]

@@ -41,6 +41,7 @@ from checker.engines.smt.terms import (
     Slots,
     Sym,
     Table,
+    at_most,
     cases,
     chosen_of,
     count,
@@ -261,7 +262,9 @@ class Values:
         most = len(v.bits if isinstance(v, Mask) else v.items)
         if cap is None or most <= cap:
             return True
-        return negation(any_of(bit for n, bit in self.length(v).cases.items() if n > cap))
+        if isinstance(v, Sequence):
+            return negation(v.longer(cap))
+        return at_most(cap, v.bits.values() if isinstance(v, Mask) else (g for g, _ in v.items))
 
     def _all_fit(self, v: Any, e: Type) -> Bit:
         if isinstance(v, Mask):
@@ -276,7 +279,7 @@ class Values:
             case OneHot(), Int(int(lo), int(hi)):
                 return OneHot({n: bit for n, bit in v.cases.items() if lo <= n <= hi})
             case Maybe(), Option(e):
-                return Maybe(v.present, self.convert(v.payload, e))
+                return Maybe(v.present, junk(e) if v.present is False else self.convert(v.payload, e))
             case Maybe(), _:
                 return self.convert(v.payload, t)
             case _, Option(e):

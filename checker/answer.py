@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.text import Text
+
 import checker
 from checker import load, report
 from checker.core.bind import AssumptionFails, BindError, Instance
@@ -16,8 +18,9 @@ from checker.core.model import Expect, Model
 from checker.core.operators.table import TypeMismatch
 from checker.core.types import Infinite, Value
 from checker.expect import problems
-from checker.explain import Blocked, Explainer, FaultReport, Reason
+from checker.explain import Explainer, Reason
 from checker.settings import Mistake, nearest, sizes
+from checker.stuck import Blocked, FaultReport, Stuck
 from checker.trace import Plain
 from checker.verdict import EXIT, Limits, Progress, Result, Trace, Verdict
 
@@ -90,26 +93,28 @@ class Answer:
             lines += report.expectation(self.expect, self.problems)
         lines += report.warnings([*(_told(w) for w in model.warnings), *r.warnings])
         if r.trace is not None:
-            lines += [report.Text(""), *report.trace(self.instance, r.trace)]
+            lines += [Text(""), *report.trace(self.instance, r.trace)]
         return lines + self.why() + self._witnessed()
 
     def why(self) -> report.Lines:
         """The explanation, after an empty line; nothing where nothing is to explain."""
         if self.reason:
-            return [report.Text(""), *report.reason(self.reason)]
+            return [Text(""), *report.reason(self.reason)]
         if self.stuck:
-            return [report.Text(""), *report.blocked(self.stuck)]
+            return [Text(""), *report.blocked(self.stuck)]
         if self.fault:
-            return [report.Text(""), *report.fault(self.instance, self.fault, self.result.message)]
+            return [Text(""), *report.fault(self.instance, self.fault, self.result.message)]
         return []
 
     def _witnessed(self) -> report.Lines:
         if not self.request.witness:
             return []
         if self.witness is None:
-            return [report.Text(""), report.Text(f"{self.request.witness} was not reached")]
-        head = report.Text(f"{self.request.witness} is reached after {report.count(len(self.witness), 'step')}:", report.BOLD)
-        return [report.Text(""), head, *report.trace(self.instance, self.witness)]
+            return [Text(""), Text(f"{self.request.witness} was not reached")]
+        head = Text(
+            f"{self.request.witness} is reached after {report.count(len(self.witness), 'step')}:", report.BOLD
+        )
+        return [Text(""), head, *report.trace(self.instance, self.witness)]
 
     # JSON
 
@@ -157,13 +162,22 @@ class Answer:
     def _reason(self) -> dict[str, Any] | None:
         """Why, as data."""
         if self.reason:
-            parts = [{"text": p.text, "value": p.truth, "line": p.line, "values": dict(p.values)} for p in self.reason.parts]
-            return {"property": self.reason.name, "bindings": dict(self.reason.bindings), "parts": parts}
+            return {"property": self.reason.text, **_told_reason(self.reason)}
         if self.stuck:
             return {"blocked": [{"who": b.who, "action": b.action, "why": b.why} for b in self.stuck]}
         if self.fault:
-            return {"where": self.fault.where, "line": self.fault.span.line if self.fault.span else None, "values": dict(self.fault.values)}
+            return {
+                "where": self.fault.where,
+                "line": self.fault.span.line if self.fault.span else None,
+                "values": dict(self.fault.values),
+            }
         return None
+
+
+def _told_reason(r: Reason) -> dict[str, Any]:
+    """A reason as data, parts inside parts."""
+    parts = [{"text": p.text, "value": p.truth, "values": dict(p.values), **_told_reason(p)} for p in r.parts]
+    return {"line": r.line, "bindings": [list(b) for b in r.bindings], "parts": parts}
 
 
 def _told(w: Any) -> str:
@@ -171,7 +185,12 @@ def _told(w: Any) -> str:
 
 
 def _limits(limits: Limits) -> dict[str, Any]:
-    given = {"max_states": limits.max_states, "max_depth": limits.max_depth, "max_memory": limits.max_memory, "time_limit": limits.time_limit}
+    given = {
+        "max_states": limits.max_states,
+        "max_depth": limits.max_depth,
+        "max_memory": limits.max_memory,
+        "time_limit": limits.time_limit,
+    }
     return {n: v for n, v in given.items() if v is not None}
 
 
@@ -189,7 +208,10 @@ def instance_of(model: Model, name: str | None, define: tuple[str, ...]) -> Inst
     """The instance that a command is about.  Raises Mistake, Rejected."""
     if name is not None and name not in model.instances:
         have = ", ".join(model.instances)
-        raise Mistake(f"{model.name} has no instance `{name}`", nearest(name, model.instances) or (f"it has {have}" if have else "it has none"))
+        raise Mistake(
+            f"{model.name} has no instance `{name}`",
+            nearest(name, model.instances) or (f"it has {have}" if have else "it has none"),
+        )
     overrides: dict[str, Value] = sizes(model, define)
     try:
         return checker.bind(model, name, overrides)
@@ -241,19 +263,17 @@ def _is_reachable(instance: Instance, name: str) -> None:
 
 def explain(answer: Answer) -> None:
     """Adds why to a verdict that needs it."""
-    r, explainer = answer.result, Explainer(answer.instance)
+    r, instance = answer.result, answer.instance
     if r.trace is None:
-        if r.verdict is Verdict.SPEC_FAULT:
-            answer.fault = explainer.initial_fault()
         return
     last = r.trace.steps[-1].state if r.trace.steps else r.trace.initial
     match r.verdict:
         case Verdict.VIOLATED if r.property:
-            answer.reason = explainer.property(r.property, r.trace)
+            answer.reason = Explainer(instance).property(r.property, r.trace)
         case Verdict.DEADLOCK:
-            answer.stuck = explainer.blocked(last)
+            answer.stuck = Stuck(instance).blocked(last)
         case Verdict.SPEC_FAULT:
-            answer.fault = explainer.fault(last, r.message, r.place)
+            answer.fault = Stuck(instance).fault(last, r.message, r.place)
 
 
 __all__ = ["Answer", "Rejected", "Request", "Unable", "expected", "explain", "explore", "instance_of", "perform"]

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.text import Text
 
 from checker import load, report
-from checker import simulate as walks
-from checker.check import Answer, Request, explain, instance_of
+from checker import simulate
+from checker.answer import Answer, Request, explain, instance_of
 from checker.engines.python.walk import Simulation
 from checker.library import write
 from checker.trace import to_itf
@@ -55,17 +56,37 @@ class Walked:
             lines += report.found(s.result, seen)
         else:
             lines += report.nothing_found(seen, s.result, instance)
-        lines += [report.Text(f"  wrote {files[0]}" + (f" … {files[-1]}" if len(files) > 1 else ""))] if files else []
+        lines += [Text(f"  wrote {files[0]}" + (f" … {files[-1]}" if len(files) > 1 else ""))] if files else []
         if s.result.trace is not None:
-            lines += [report.Text(""), *report.trace(instance, s.result.trace)]
+            lines += [Text(""), *report.trace(instance, s.result.trace)]
         return lines + self.found.why()
 
     def data(self) -> dict[str, Any]:
         """The answer for programs."""
         s, d = self.simulation, self.found.data(0.0)
-        keep = ("spec", "file", "instance", "sizes", "property", "message", "place", "fired", "witnesses", "trace", "reason", "stopped_by")
+        keep = (
+            "spec",
+            "file",
+            "instance",
+            "sizes",
+            "property",
+            "message",
+            "place",
+            "fired",
+            "witnesses",
+            "trace",
+            "reason",
+            "stopped_by",
+        )
         verdict = s.result.verdict.value if self.wrong else "nothing_found"
-        return {"verdict": verdict, **{k: d[k] for k in keep}, "seed": s.seed, "traces": len(s.traces), "steps": s.steps, "depth": s.result.depth}
+        return {
+            "verdict": verdict,
+            **{k: d[k] for k in keep},
+            "seed": s.seed,
+            "traces": len(s.traces),
+            "steps": s.steps,
+            "depth": s.result.depth,
+        }
 
     def save(self, output: Path) -> list[str]:
         """Writes ITF: the walk that shows something wrong, or every walk.  The files written."""
@@ -90,7 +111,7 @@ def _numbered(path: Path, n: int) -> Path:
 def run_walks(asked: Asked) -> Walked:
     """Walks and explains.  Raises Mistake, SpecErrors, Rejected."""
     instance = instance_of(load(asked.spec), asked.instance, asked.define)
-    simulation = walks(instance, traces=asked.traces, depth=asked.depth, seed=asked.seed, deadlock=asked.deadlock)
+    simulation = simulate(instance, traces=asked.traces, depth=asked.depth, seed=asked.seed, deadlock=asked.deadlock)
     request = Request(asked.spec, asked.instance, asked.define, deadlock=asked.deadlock, engine="python")
     answer = Answer(request, instance, simulation.result)
     explain(answer)

@@ -1,0 +1,131 @@
+"""The shipped specs: every instance against what it expects of itself, and the house rules of the folder.
+
+Here only what is said in `specs/` is put to the test; what the language means is tested elsewhere.  Counts of states and transitions are
+taken without symmetry, counts of orbits with it.  Slow instances run with `-m slow`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import checker
+from checker import Model, Result, Verdict
+from checker.core.model import InstanceDecl
+from checker.engines.native.run import Exploration
+from checker.engines.python.explore import Explorer, key
+
+SPECS = Path(__file__).resolve().parents[2] / "specs"
+NAMES = sorted(p.name for p in SPECS.iterdir() if p.is_dir())
+VERDICT = {"holds": Verdict.HOLDS, "violates": Verdict.VIOLATED, "deadlock": Verdict.DEADLOCK, "fault": Verdict.SPEC_FAULT}
+ORACLE_STATES = 1_600  # up to so many states the definition itself is asked
+
+
+@cache
+def model(name: str) -> Model:
+    return checker.load(SPECS / name / f"{name}.spec")
+
+
+def instances() -> list[object]:
+    """(spec, instance) of every shipped instance."""
+    every = [(n, d) for n in NAMES for d in model(n).instances.values()]
+    return [pytest.param(n, d.name, id=f"{n}-{d.name}", marks=[pytest.mark.slow] if d.slow else []) for n, d in every]
+
+
+def declared(name: str, instance: str) -> InstanceDecl:
+    return model(name).instances[instance]
+
+
+def measured(plain: Result, orbits: Result) -> dict[str, int | None]:
+    """What the counts of an instance are held against."""
+    length = len(orbits.trace) if orbits.trace else None
+    return {
+        "states": plain.distinct_states,
+        "transitions": plain.transitions,
+        "depth": plain.depth,
+        "orbits": orbits.distinct_states,
+        "length": length,
+    }
+
+
+@pytest.mark.parametrize(("name", "instance"), instances())
+def test_instance_is_as_expected(name: str, instance: str) -> None:
+    expect = declared(name, instance).expect
+    assert expect is not None, "an instance says what is expected of it"
+    orbits = checker.check(model(name), instance)
+    plain = checker.check(model(name), instance, symmetry=False)
+    for result in (orbits, plain):
+        assert (result.verdict, result.property) == (VERDICT[expect.verdict], expect.property)
+    found = measured(plain, orbits)
+    assert {what: found[what] for what in expect.counts} == {what: c.number for what, c in expect.counts.items()}
+    assert len(plain.trace or ()) == len(orbits.trace or ())
+
+
+@pytest.mark.parametrize(("name", "instance"), [p for p in instances() if not p.marks])  # type: ignore[attr-defined]
+def test_native_engine_and_definition_find_the_same(name: str, instance: str) -> None:
+    exploration = Exploration(checker.bind(model(name), instance), symmetry=False)
+    try:
+        native = exploration.run()
+        if native.distinct_states > ORACLE_STATES:
+            pytest.skip("large")
+        oracle = Explorer(exploration.instance)
+        result = oracle.run()
+        for what in ("verdict", "property", "distinct_states", "transitions", "depth", "cut", "fired", "witnesses"):
+            assert getattr(native, what) == getattr(result, what), what
+        assert {key(s) for s in exploration.states()} == set(oracle.states)
+    finally:
+        exploration.close()
+
+
+# ── house rules ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spec_has_no_warnings_and_names_its_source(name: str) -> None:
+    assert model(name).name == name
+    assert not model(name).warnings
+    assert re.search(r"\(.*\d{4}.*\)", model(name).doc), "who wrote it down, and when"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spec_holds_at_first_and_has_a_failing_variant(name: str) -> None:
+    """The first instance holds; what fails elsewhere fails by a parameter, a size or a fault."""
+    first, *rest = model(name).instances.values()
+    assert first.expect and first.expect.verdict == "holds" and not first.slow
+    assert any(d.expect and d.expect.verdict != "holds" for d in rest)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_counts_have_witnesses(name: str) -> None:
+    for d in model(name).instances.values():
+        assert d.expect is not None
+        needed = {"holds": "states", "violates": "length", "deadlock": "length"}[d.expect.verdict]
+        searched = d.expect.verdict == "violates" and any(p.kind == "reachable" and p.name == d.expect.property for p in model(name).properties)
+        assert ("states" if searched else needed) in d.expect.counts, d.name
+        assert all(c.witness for c in d.expect.counts.values()), d.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_readme_names_every_instance_and_count(name: str) -> None:
+    text = (SPECS / name / "README.md").read_text(encoding="utf-8")
+    for heading in ("## Source", "## What is modelled", "## What is left out", "## Instances"):
+        assert heading in text, heading
+    for d in model(name).instances.values():
+        row = next((line for line in text.splitlines() if line.startswith(f"| `{d.name}` |")), None)
+        assert row is not None, d.name
+        assert d.expect is not None
+        missing = [f"{c.number:,}" for c in d.expect.counts.values() if f"{c.number:,}" not in row]
+        assert not missing, f"{d.name}: {missing}"
+
+
+def test_first_instances_show_an_action_each() -> None:
+    """No shipped protocol has an action that never happens in any of its instances that hold."""
+    for name in NAMES:
+        fired: set[str] = set()
+        for d in model(name).instances.values():
+            if not d.slow:
+                fired |= {a for a, n in checker.check(model(name), d.name).fired.items() if n}
+        assert {a.name for a in model(name).actions} <= fired, name
