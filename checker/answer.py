@@ -111,9 +111,7 @@ class Answer:
             return []
         if self.witness is None:
             return [Text(""), Text(f"{self.request.witness} was not reached")]
-        head = Text(
-            f"{self.request.witness} is reached after {report.count(len(self.witness), 'step')}:", report.BOLD
-        )
+        head = Text(f"{self.request.witness} is reached after {report.count(len(self.witness), 'step')}:", report.BOLD)
         return [Text(""), head, *report.trace(self.instance, self.witness)]
 
     # JSON

@@ -25,7 +25,7 @@ from checker.settings import Mistake
 if TYPE_CHECKING:
     from checker.answer import Request
 
-USAGE, SPEC_WRONG, ASSUMPTION, UNKNOWN, BUG, INTERRUPTED = 1, 2, 10, 20, 70, 130
+USAGE, INTERRUPTED = 1, 130
 STARTED = time.time()
 
 app = typer.Typer(
@@ -64,19 +64,38 @@ def elapsed() -> float:
 # ── output ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Unwritable(Exception):
+    """Nothing more can be written to stdout; `closed`: because whoever read it is gone."""
+
+    def __init__(self, why: OSError) -> None:
+        super().__init__((why.strerror or str(why)).lower())
+        self.closed = isinstance(why, BrokenPipeError)
+
+
+def put(text: str) -> None:
+    """Text on stdout.  Raises Unwritable."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as why:
+        raise Unwritable(why) from None
+
+
 def emit(data: dict[str, Any]) -> None:
     """One JSON object on stdout."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode(data).decode() + "\n")
-    sys.stdout.flush()
+    put(msgspec.json.encode(data).decode() + "\n")
 
 
 def say(lines: Any) -> None:
     """Lines of text on stdout."""
     from checker.report import Printer
 
-    Printer()(lines)
+    try:
+        Printer()(lines)
+    except OSError as why:
+        raise Unwritable(why) from None
 
 
 def save(output: Path | None, text: str) -> None:
@@ -84,8 +103,7 @@ def save(output: Path | None, text: str) -> None:
     from checker.library import write
 
     if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        put(text)
     else:
         write(output, text)
 
@@ -98,10 +116,10 @@ def top(
     context: typer.Context, version: Annotated[bool, Option("--version", help="Print the version.")] = False
 ) -> None:
     if version:
-        sys.stdout.write(f"spectrace {__version__}\n")
+        put(f"spectrace {__version__}\n")
         raise typer.Exit(0)
     if context.invoked_subcommand is None:
-        sys.stdout.write(context.get_help() + "\n")
+        put(context.get_help() + "\n")
         raise typer.Exit(USAGE)
 
 
@@ -335,39 +353,36 @@ def export(
     return 0
 
 
-# ── everything that can go wrong ─────────────────────────────────────────────────────────────────────────────────────
+# ── running a command, whatever happens ──────────────────────────────────────────────────────────────────────────────
 
 
 def main() -> NoReturn:
     """Runs the command line and exits."""
-    argv = sys.argv[1:]
-    code = 1
     try:
-        code = run(argv)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read us has seen enough
+        code = run(sys.argv[1:])
+    except Unwritable as why:
+        code = USAGE
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as why:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = _complain(f"cannot write to standard output: {(why.strerror or str(why)).lower()}")
+        if not why.closed:  # whoever closed a pipe has seen enough
+            sys.stderr.write(f"error: cannot write to standard output: {why}\n")
     sys.exit(code)
 
 
 def run(argv: list[str]) -> int:
     """Runs one command; the exit code.  What people did wrong becomes words here."""
-    json = "--json" in argv
     try:
         return _dispatch(argv)
-    except (BrokenPipeError, SystemExit):
+    except (Unwritable, SystemExit):
         raise
-    except KeyboardInterrupt:
-        return _fail(json, INTERRUPTED, "interrupted", "interrupted")
-    except Mistake as why:
-        return _fail(json, USAGE, "usage", why.text, why.hint)
-    except OSError:
-        raise
-    except Exception as why:
-        return _known(why, json)
+    except BaseException as why:
+        from checker.failures import failure
+
+        found = failure(why)
+        if "--json" in argv:
+            emit(found.data())
+        else:
+            sys.stderr.write(found.text())
+        return found.exit
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -380,109 +395,12 @@ def _dispatch(argv: list[str]) -> int:
         raise KeyboardInterrupt from None
     except Exception as why:
         if hasattr(why, "format_message"):  # a ClickException, of whichever click typer has
-            raise Mistake(_usage(why), _usage_hint(why)) from None
+            raise _usage(why) from None
         raise
 
 
-def _usage(why: Any) -> str:
+def _usage(why: Any) -> Mistake:
+    """A mistake that typer found, in our words."""
     text = str(why.format_message()).split("\n")[0].rstrip(".")
-    return text[:1].lower() + text[1:]
-
-
-def _usage_hint(why: Any) -> str:
     context = getattr(why, "ctx", None)
-    return f"see `{context.command_path if context else 'spectrace'} --help`"
-
-
-def _known(why: Exception, json: bool) -> int:
-    """Errors of the front end and of binding; anything else is a bug in here."""
-    from checker.answer import Rejected, Unable
-    from checker.errors import SpecErrors
-
-    if isinstance(why, SpecErrors):
-        if json:
-            emit(
-                {
-                    "error": {
-                        "kind": "spec",
-                        "exit": SPEC_WRONG,
-                        "message": _many(why),
-                        "diagnostics": [_diagnostic(d) for d in why.diagnostics],
-                    }
-                }
-            )
-        else:
-            sys.stderr.write(why.render() + f"\n\n{_many(why)}\n")
-        return SPEC_WRONG
-    if isinstance(why, Rejected):
-        return _rejected(why, json)
-    if isinstance(why, Unable):
-        return _fail(json, UNKNOWN, "unable", str(why), "--engine python explores it, slowly")
-    if isinstance(why, MemoryError):
-        return _fail(json, UNKNOWN, "memory", "out of memory", "--max-memory ends a check before that")
-    return _bug(why, json)
-
-
-def _rejected(why: Any, json: bool) -> int:
-    """An instance that cannot be: the spec's fault where it says so, the command line's where `-D` had a part in it."""
-    code = ASSUMPTION if why.assumption else USAGE if why.overridden else SPEC_WRONG
-    kind = {ASSUMPTION: "assumption", USAGE: "usage", SPEC_WRONG: "instance"}[code]
-    span = why.error.span
-    if not json and span:
-        from checker.report import Printer, caret
-
-        _complain(why.error.text)
-        Printer(sys.stderr)(caret(why.model.source, span))
-        if why.error.hint:
-            sys.stderr.write(f"  hint: {why.error.hint}\n")
-        return code
-    return _fail(
-        json, code, kind, why.error.text, why.error.hint, f"{why.model.source.name}:{span.line}" if span else None
-    )
-
-
-def _many(why: Any) -> str:
-    n = sum(d.severity == "error" for d in why.diagnostics)
-    return f"{n} error{'s' * (n != 1)} in {why.diagnostics[0].source.name}"
-
-
-def _diagnostic(d: Any) -> dict[str, Any]:
-    place = {
-        "file": d.source.name,
-        "line": d.span.line,
-        "column": d.span.column,
-        "end_line": d.span.end_line,
-        "end_column": d.span.end_column,
-    }
-    return {
-        "code": d.code,
-        "severity": d.severity,
-        "message": d.message,
-        **place,
-        "expected": d.expected,
-        "hint": d.hint,
-    }
-
-
-def _bug(why: Exception, json: bool) -> int:
-    if os.environ.get("SPECTRACE_DEBUG"):
-        import traceback
-
-        traceback.print_exc()
-    text = f"a bug in spectrace: {type(why).__name__}: {why}".split("\n")[0]
-    return _fail(
-        json, BUG, "internal", text, "please report it, with the spec; SPECTRACE_DEBUG=1 shows where it happened"
-    )
-
-
-def _fail(json: bool, code: int, kind: str, text: str, hint: str | None = None, place: str | None = None) -> int:
-    if json:
-        emit({"error": {"kind": kind, "exit": code, "message": text, "hint": hint, "place": place}})
-        return code
-    _complain(text, hint)
-    return code
-
-
-def _complain(text: str, hint: str | None = None) -> int:
-    sys.stderr.write(f"error: {text}\n" + (f"  hint: {hint}\n" if hint else ""))
-    return USAGE
+    return Mistake(text[:1].lower() + text[1:], f"see `{context.command_path if context else 'spectrace'} --help`")

@@ -71,7 +71,13 @@ class Outline:
 
     def _variable(self, v: VarDecl) -> dict[str, Any]:
         kind = "ghost" if v.ghost else "durable" if v.durable else "var"
-        return {"name": v.name, "type": self.type(v.cell), "kind": kind, "initial": self._text(v.init), "choice": v.choice}
+        return {
+            "name": v.name,
+            "type": self.type(v.cell),
+            "kind": kind,
+            "initial": self._text(v.init),
+            "choice": v.choice,
+        }
 
     def _process(self, name: str) -> dict[str, Any]:
         p, m = self.model.processes[name], self.model
@@ -163,7 +169,9 @@ class Outline:
 
 
 def _variable(v: dict[str, Any]) -> str:
-    return f"{v['kind']} {v['name']}: {v['type']}" + (f" {'in' if v['choice'] else '='} {v['initial']}" if v["initial"] else "")
+    return f"{v['kind']} {v['name']}: {v['type']}" + (
+        f" {'in' if v['choice'] else '='} {v['initial']}" if v["initial"] else ""
+    )
 
 
 def _action(a: dict[str, Any]) -> str:

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
-from checker import load, report
-from checker import simulate
+from checker import load, report, simulate
 from checker.answer import Answer, Request, explain, instance_of
 from checker.engines.python.walk import Simulation
 from checker.library import write

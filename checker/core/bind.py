@@ -267,7 +267,8 @@ class Binder:
             return Int(e.value, e.value)
         if e.value is None:
             return Option(Unknown())
-        empty = {tuple: Seq(Unknown(), 0), frozenset: Set(Unknown()), Bag: BagOf(Unknown(), 0)}.get(type(e.value))
+        nothing: dict[type, Type] = {tuple: Seq(Unknown(), 0), frozenset: Set(Unknown()), Bag: BagOf(Unknown(), 0)}
+        empty = nothing.get(type(e.value))
         return empty if empty is not None and not e.value else self.type(e.type)
 
     def _constant(self, t: Type, v: Value) -> Const:
@@ -460,7 +461,7 @@ def _work(e: Expr) -> int:
         case Apply() if e.op == "all":
             return card(e.attr)
         case Apply() if e.op == "subsets":
-            return 2 ** min(32, card(elem_type(e.args[0].type)))
+            return 1 << min(32, card(elem_type(e.args[0].type)))
     return 1 + sum(_work(p) for p in _parts(e))
 
 
@@ -682,8 +683,8 @@ class _Assembly:
             )
         u = Union(tuple(infos[n].full for n in large))
         self.vars["network"] = self._hidden("network", Set(u, capacity), frozenset(), "network")
-        for n in large:
-            infos[n] = replace(infos[n], var="network")
+        for name in large:
+            infos[name] = replace(infos[name], var="network")
 
     def _message(self, name: str) -> Message:
         d = self.model.messages[name]

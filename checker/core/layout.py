@@ -292,7 +292,7 @@ def rank(t: Type, v: Value) -> int:
         case _ if tabled(t):
             return table(t)[1][v]
         case Seq(e, _):
-            return sum(card(e) ** i for i in range(len(v))) + _mixed([e] * len(v), v)
+            return sum(int(card(e) ** i) for i in range(len(v))) + _mixed([e] * len(v), v)
         case Set(e, _):
             return sum(1 << rank(e, x) for x in v)
     raise Infinite(t)
@@ -397,10 +397,10 @@ def unrank(t: Type, i: int) -> Value:
         case _ if tabled(t):
             return table(t)[0][i]
         case Seq(e, int(cap)):
-            for n in range(cap + 1):
-                if i < card(e) ** n:
-                    return tuple(_unmixed([e] * n, i))
-                i -= card(e) ** n
+            for length in range(cap + 1):
+                if i < int(card(e) ** length):
+                    return tuple(_unmixed([e] * length, i))
+                i -= card(e) ** length
         case Set(e, _):
             return frozenset(unrank(e, b) for b in range(i.bit_length()) if i >> b & 1)
     raise Infinite(t)
@@ -442,9 +442,9 @@ def read(words: list[int], word: int, shift: int, t: Type) -> Value:
             return Map((y, part(how.array.at(i), x)) for i, y in enumerate(values(k)))
         case _ if how.kind == "mask":
             assert isinstance(t, Set)
-            n = card(t.elem)
-            whole = sum(words[word + j] << WORD * j for j in range(how.words)) >> shift & ((1 << n) - 1)
-            return frozenset(unrank(t.elem, i) for i in range(n) if whole >> i & 1)
+            every = card(t.elem)
+            whole = sum(words[word + j] << WORD * j for j in range(how.words)) >> shift & ((1 << every) - 1)
+            return frozenset(unrank(t.elem, i) for i in range(every) if whole >> i & 1)
         case Set(e, int(cap)) | Seq(e, int(cap)) | BagOf(e, int(cap)):
             assert how.array
             found = tuple(part(how.array.at(i), e) for i in range(bits(how.parts[0], cap.bit_length())))

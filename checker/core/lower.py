@@ -261,7 +261,7 @@ class Lowering:
 
         def matches(x: Expr) -> Expr:
             r = self._as_message(m, x)
-            out = TRUE
+            out: Expr = TRUE
             for w, (name, _) in reversed(list(zip(wanted, m.full.fields, strict=True))):
                 if w is not None:
                     test = build("eq", (apply("field", r, attr=name), w))
@@ -362,7 +362,7 @@ class Lowering:
         if isinstance(t, MapOf):
             assert isinstance(t.val, MapOf) and s.sender is not None and s.to is not None
             path = (self.total(s.sender), self.total(s.to))
-            queue = apply("index", apply("index", net, path[0]), path[1])  # type: ignore[arg-type]
+            queue = apply("index", apply("index", net, path[0]), path[1])
             t = t.val.val
             assert isinstance(t, Seq)
             new = apply("concat", queue, Apply(Seq(t.elem, 1), "seq", (self._inject(m, message, t.elem),)))
@@ -490,7 +490,7 @@ def _predicates(low: Lowering, instance: Instance) -> Iterator[Predicate]:
     for kind, props in (("invariant", invariants), ("reachable", reachable)):
         for i, p in enumerate(props):
             checks = low.checks(p.expr)
-            defined = TRUE
+            defined: Expr = TRUE
             for c in checks:
                 defined = c.cond if defined == TRUE else both(defined, c.cond)
             if checks:

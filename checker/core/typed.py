@@ -55,14 +55,14 @@ def build(op: str, args: tuple[Expr, ...], attr: Any = None, span: Span | None =
         args = (args[0], fit(args[1], args[0].type.key, "the keys"), *args[2:])
     if op in ("with_field", "with_item", "with_index"):
         inner = TABLE[{"with_field": "field", "with_item": "item", "with_index": "index"}[op]]
-        args = (*args[:-1], fit(args[-1], inner.type(args[:-1] and tuple(a.type for a in args[:-1]), attr)))
+        args = (*args[:-1], fit(args[-1], inner.type(tuple(a.type for a in args[:-1]), attr)))
     return Apply(TABLE[op].type(tuple(a.type for a in args), attr), op, args, attr, span=span)
 
 
 def _share(op: str, args: tuple[Expr, ...]) -> tuple[Expr, ...]:
     if op in ("eq", "ne", "lt", "le", "gt", "ge"):
-        t = join(args[0].type, args[1].type)
-        return args if isinstance(t, Int) else tuple(fit(a, t) for a in args)
+        both = join(args[0].type, args[1].type)
+        return args if isinstance(both, Int) else tuple(fit(a, both) for a in args)
     if op in ("union", "inter", "diff", "subset"):
         e = elem_type(join(args[0].type, args[1].type))
         return tuple(fit(a, trim(e, most(a.type))) for a in args)
@@ -151,7 +151,7 @@ def within(a: Type, b: Type) -> bool:
 
 def _size_at_most(t: Set, cap: Any) -> bool:
     n = card_of(t.elem) if not isinstance(t.elem, Unknown) else 0
-    return min(n, t.cap if isinstance(t.cap, int) else n) <= cap
+    return bool(min(n, t.cap if isinstance(t.cap, int) else n) <= cap)
 
 
 def _trivially(v: Value, a: Type, b: Type) -> bool:

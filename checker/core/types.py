@@ -26,7 +26,7 @@ class Id(NamedTuple):
     """An identity of a sort: only equality, membership and quantifiers apply to it."""
 
     sort: str
-    index: int
+    index: int  # type: ignore[assignment]  # not tuple.index
 
     def __repr__(self) -> str:
         return f"{self.sort}{self.index + 1}"

@@ -223,7 +223,7 @@ class Exporter:
         s, rest = body[0], body[1:]
         match s:
             case Require():
-                return f"/\\ {self.expr(s.cond, names)}\n{self._then(rest, names, start)}"
+                return f"/\\ {_guard(self.expr(s.cond, names))}\n{self.block(rest, names, start)}"
             case Check():
                 good = self.block(rest, names, start)
                 return f"/\\ IF {self.expr(s.cond, names)}\n   THEN\n{_indent(good, 6)}\n   ELSE {self._faulty(start)}"
@@ -241,9 +241,6 @@ class Exporter:
             case ForAll():
                 return self.block((*self._written_out(s), *rest), names, start)
         raise AssertionError(s)
-
-    def _then(self, rest: tuple[Stmt, ...], names: Names, start: bool) -> str:
-        return self.block(rest, names, start)
 
     def _let(self, name: str, value: str, body: str) -> str:
         return f"/\\ LET {name} == {value} IN\n{_indent(body, 6)}"
@@ -300,8 +297,8 @@ class Exporter:
         inner = list(statements((s,)))
         cond = self.expr(s.cond, names)
         if any(isinstance(x, Choose | Require | Check | LetStmt | IfStmt | ForAll) for x in inner[1:]):
-            sides = [self.block((*side, *rest), names, start) for side in (s.then, s.orelse)]
-            return f"/\\ IF {cond}\n   THEN\n{_indent(sides[0], 6)}\n   ELSE\n{_indent(sides[1], 6)}"
+            then, orelse = (_indent(self.block((*side, *rest), names, start), 6) for side in (s.then, s.orelse))
+            return f"/\\ IF {cond}\n   THEN\n{then}\n   ELSE\n{orelse}"
         merged, lets = dict(names.vars), []
         sides = [self._effects(side, names) for side in (s.then, s.orelse)]
         for var in dict.fromkeys(x.var for x in inner if isinstance(x, Assign)):
@@ -622,6 +619,11 @@ def _substituted(s: Stmt, env: dict[str, Expr]) -> Stmt:
                 _substituted(y, env) if isinstance(y, Stmt) else subst(y, env) if isinstance(y, Expr) else y for y in x
             )
     return replace(s, **changes)
+
+
+def _guard(cond: str) -> str:
+    """A guard as TLC must read it: where it sees `\\/` or `\\E` in an action, it would try each side as a step of its own."""
+    return f"TRUE = {cond}" if re.search(r"\\/|=>|\\E", cond) else cond
 
 
 def _indent(text: str, n: int) -> str:

@@ -199,9 +199,9 @@ class Formatter:
                 return headed(f"{d.kind} {d.name.name}: {type_text(d.type)}", "in" if d.choice else "=", d.init, d)
             case s.DefDecl():
                 result = [Text(f": {type_text(d.result)}", d.result.span.line)] if d.result else []
-                return [word(f"def {d.name.name}", d), *self.fields(d.params, d), *result, *body(" =", d.body, d)]
+                return [word(f"def {d.name.name}", d), *self.fields(d.params, d), *result, *body(" =", d.body, d.span.end_line)]
             case s.PropertyDecl():
-                return [word(f"{d.kind}{f' {d.name.name}' if d.name else ''}", d), *body(":", d.expr, d)]
+                return [word(f"{d.kind}{f' {d.name.name}' if d.name else ''}", d), *body(":", d.expr, d.span.end_line)]
         raise AssertionError(d)
 
     def fields(self, fields: list[s.Field] | None, node: s.Node) -> list[Doc]:
@@ -309,12 +309,12 @@ def behind(text: str, c: Comment) -> str:
 
 def headed(head: str, sign: str, value: s.Expr | None, node: s.Node) -> list[Doc]:
     """`var x: T = e`: breaks after the sign only if it must."""
-    return [word(head, node), *(body(f" {sign}", value, node) if value else [])]
+    return [word(head, node), *(body(f" {sign}", value, value.span.line) if value else [])]
 
 
-def body(sign: str, value: s.Expr, node: s.Node) -> list[Doc]:
-    """A sign, and an expression on the same line or deeper on the next."""
-    return [word(sign, node), Group([Nest([Break(), *expr(value)])], value.span.line > node.span.end_line)]
+def body(sign: str, value: s.Expr, line: int) -> list[Doc]:
+    """A sign that stood in this line, and an expression on the same line or deeper on the next."""
+    return [Text(sign, line), Group([Nest([Break(), *expr(value)])], value.span.line > line)]
 
 
 def head_expr(e: s.Expr) -> list[Doc]:

@@ -60,10 +60,11 @@ def brackets(left: str, items: list[list[Doc]], right: str, node: s.Node, parts:
     span = parts.span if isinstance(parts, s.Listed) else node.span
     if not items:
         return [Text(left + right, span.line)]
+    began_below = bool(parts) and parts[0].span.line > span.line
     inner: list[Doc] = [Break("")]
     for i, item in enumerate(items):
         inner += [*item, *([Text(",", _last_line(item, node)), Break()] if i < len(items) - 1 else [])]
-    return [Group([Text(left, span.line), Nest(inner), Break(""), Text(right, span.end_line)], is_split(parts))]
+    return [Group([Text(left, span.line), Nest(inner), Break(""), Text(right, span.end_line)], began_below or is_split(parts))]
 
 
 def _last_line(docs: Sequence[Doc], node: s.Node) -> int:

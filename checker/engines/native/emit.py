@@ -242,9 +242,9 @@ class Fn:
             self.jump(head)
         self.label(pick)
         w2 = self.load(rest)
-        i = self.bin("add", self.trailing_zeros(w2), self.load(base))
+        bit = self.bin("add", self.trailing_zeros(w2), self.load(base))
         self.store(self.bin("and", w2, self.bin("sub", w2, 1)), rest)
-        yield i, more, done
+        yield bit, more, done
         self.label(more)
         self.jump(head)
         self.label(done)

@@ -73,7 +73,8 @@ class Exploration:
         assert self.search
         result = Result(Verdict.HOLDS, exhaustive=o.exhausted, stopped_by=o.stopped_by, symmetry=self.symmetry, depth=o.depth)
         result.distinct_states, result.transitions, result.cut = o.distinct, o.transitions, o.cut
-        result.cpu_seconds, result.peak_memory_bytes, result.bytes_per_state = o.cpu_seconds, o.peak_memory_bytes, o.bytes_per_state
+        result.cpu_seconds, result.peak_memory_bytes = o.cpu_seconds, o.peak_memory_bytes
+        result.bytes_per_state = int(o.bytes_per_state)
         result.seconds = {"compile": self.compile_seconds, "explore": o.seconds, "total": self.compile_seconds + o.seconds}
         result.fired = self._fired(o)
         predicates = self.program.predicates

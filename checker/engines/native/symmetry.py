@@ -135,14 +135,14 @@ class Symmetry(Expressions):
             case Union():
                 self._spread_variant(v, h)
             case MapOf():
-                with self.fn.loop(card(t.key)) as (i, _, _):
-                    k, x = self.unrank(i, t.key), self.element(v, i)
+                with self.fn.loop(card(t.key)) as (n, _, _):
+                    k, x = self.unrank(n, t.key), self.element(v, n)
                     here = self.mix(h, self.mix(self.hash(k), self.hash(x)))
                     self.spread(k, self.mix(here, 8))
                     self.spread(x, self.mix(here, 9))
             case Seq():
-                with self.fn.loop(self.length(v)) as (i, _, _):
-                    self.spread(self.element(v, i), self.mix(h, i))
+                with self.fn.loop(self.length(v)) as (n, _, _):
+                    self.spread(self.element(v, n), self.mix(h, n))
             case _:
                 with self.each(v) as (x, _):
                     self.spread(x, self.mix(h, self.hash(x)))

@@ -280,12 +280,10 @@ class Values:
             return Val(t, self._joined([(tag, how.parts[0].shift), (self.raw(v), how.parts[1].shift)]))
         out = self.temp(t)
         assert out.mem
-        for (slot, m), x in zip([(s, self.at(out, s.word, s.shift, BOOL).mem) for s in how.parts], (tag, v), strict=True):
-            assert m and slot
-            if isinstance(x, Val):
-                self.store(m, x)
-            else:
-                self.store_bits(m, tag_bits(t), x)
+        first, second = (self.at(out, s.word, s.shift, BOOL).mem for s in how.parts)
+        assert first and second
+        self.store_bits(first, tag_bits(t), tag)
+        self.store(second, v)
         return out
 
     def payload(self, v: Val) -> Val:
@@ -352,8 +350,8 @@ class Values:
             return fn.icmp("eq", diff, 0)
         acc = fn.alloca()
         fn.store(0, acc)
-        with fn.loop(words) as (i, _, _):
-            fn.store(fn.bin("or", fn.load(acc), fn.bin("xor", fn.load(a, i), fn.load(b, i))), acc)
+        with fn.loop(words) as (j, _, _):
+            fn.store(fn.bin("or", fn.load(acc), fn.bin("xor", fn.load(a, j), fn.load(b, j))), acc)
         return fn.icmp("eq", fn.load(acc), 0)
 
     def less(self, a: Val, b: Val) -> Bit:

@@ -102,6 +102,16 @@ class Walker:
         return Result(Verdict.SPEC_FAULT, message=where + fault.text, place=self.instance.model.place(fault.node))
 
 
+def without_loops(trace: Trace) -> Trace:
+    """The same behaviour without what leads back to a state it has been in; its last step stays as it is."""
+    steps: list[Step] = []
+    for step in trace.steps[:-1]:
+        steps.append(step)
+        seen = [trace.initial, *(s.state for s in steps)]
+        del steps[seen.index(step.state) :]
+    return Trace(trace.initial, (*steps, *trace.steps[-1:]))
+
+
 def walk(
     instance: Instance, traces: int = 100, depth: int = 50, seed: int | None = None, deadlock: bool = True
 ) -> Simulation:

@@ -1,0 +1,165 @@
+"""Small specs on which the engines once went wrong: each with the numbers that it must give, and on which both engines must agree."""
+
+from __future__ import annotations
+
+import pytest
+from agreement import agree, instance_of
+
+from checker.core.bind import BindError
+
+# name: (spec, verdict, distinct states)
+CASES: dict[str, tuple[str, str, int]] = {
+    "elements that only a table can number: sets with a capacity": (
+        """# deadlock: off
+sort Item
+type Few = set[Item, 1]
+var m: map Few -> bool = {k: false for k in Few}
+action Flip(f: Few)
+    require exists a: Item. forall x: Few. a in x or not (a in x)
+    m[f] := not m[f]
+instance main: Item = 2
+""",
+        "holds",
+        8,
+    ),
+    "adding to a set with a capacity over a large domain": (
+        """# deadlock: off
+var s: set[0..100000, 2] = {}
+action Add
+    s := s | {3} if s == {} else {3, 7}
+instance main: slow
+""",
+        "holds",
+        3,
+    ),
+    "terminal where there is no action": ("# deadlock: on\nsort Node\nterminal: true\ninstance main: Node = 2\n", "holds", 1),
+    "no action at all": ("# deadlock: off\nsort Node\ninstance main: Node = 2\n", "holds", 1),
+    "no initial state within the bound": (
+        "# deadlock: on\nsort Node\nvar n: 0..1 = 0\ninstance main: Node = 2\n    bound n == 1\n",
+        "holds",
+        0,
+    ),
+    "the parts of a chosen number have other ranges than the whole": (
+        """# deadlock: on
+var n: 0..1125899906842624 = 3
+action Take
+    require n == max(0, min(1125899906842624, 2))
+    n := 0
+instance main: slow
+""",
+        "deadlock",
+        1,
+    ),
+    "a loop over an empty set whose elements have no type": (
+        """# deadlock: off
+var b: map bool -> bool = {k: k for k in bool}
+action Nothing
+    for e in {}
+        b[e] := e
+    b[true] := (forall x in {}. x) and not b[true]
+action Never
+    choose c in {}
+    b[c] := c
+instance main: slow
+""",
+        "holds",
+        2,
+    ),
+    "none within a tuple, an empty set within a tuple": (
+        """# deadlock: off
+sort Node
+var p: (0..2?, Node) in {(0, i) for i in Node}
+var q: (set[-1..1, 2], Node) in {({0}, i) for i in Node}
+action Clear
+    p := (none, p[1])
+    q := ({} if q != ({}, p[1]) else q[0], q[1])
+instance main: Node = 2
+""",
+        "holds",
+        8,
+    ),
+    "an empty bag in one branch": (
+        """# deadlock: off
+var b: bag[0..100000, 1] = {}
+action Change
+    b := {} if b != {} else add(b, 7)
+instance main: slow
+""",
+        "holds",
+        2,
+    ),
+    "initial values of a large type, made of an identity": (
+        """# deadlock: off
+sort Item
+process Item
+    var v: 0..100000? in {0, none if self != self else none}
+instance main: Item = 1
+""",
+        "holds",
+        2,
+    ),
+    "none in the body of a set": (
+        """# deadlock: off
+sort Node
+var g: set[Node?] = {none for x in Node}
+reachable Found: g subset {none for x in range(0, 2) if g != {}}
+instance main: Node = 2
+""",
+        "holds",
+        1,
+    ),
+    "a fifo channel from a single process": (
+        """# deadlock: off
+network fifo capacity 1
+message Ping(n: 0..1)
+process Node
+    var got: 0..1 = 0
+    on Ping(n)
+        got := n
+single process Source
+    var sent_one: bool = false
+    action Go
+        require not sent_one
+        sent_one := true
+        send Ping(1)
+sort Node
+instance main: Node = 2
+""",
+        "holds",
+        5,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_engines_agree(name: str) -> None:
+    text, verdict, states = CASES[name]
+    seen = agree(text)
+    assert (seen.result.verdict, seen.states) == (verdict, states)
+
+
+REFUSED = {
+    "has no initial value": "sort Node\nprocess Node\n    var v: 0..0 = 2\ninstance main: Node = 2\n",
+    "is sent by": """network fifo capacity 1
+message Ping
+sort A, B
+process A
+    var a: bool = false
+    on Ping
+        a := true
+    action Go
+        send Ping
+process B
+    var b: bool = false
+    action Come
+        b := true
+        send Ping
+instance main: A = 1, B = 1
+""",
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_instances_that_cannot_be(why: str) -> None:
+    with pytest.raises(BindError, match=why):
+        instance_of(REFUSED[why])
