@@ -5,7 +5,8 @@
     assert result.verdict is checker.Verdict.HOLDS and result.exhaustive
 
 This is the whole public API.  Importing it is cheap: an engine is imported when it is first asked for.
-Errors: Mistake (no such file, instance or size), SpecErrors (the text is wrong), BindError and AssumptionFails (an instance that cannot be).
+Errors: Mistake (no such file, instance or size), SpecErrors (the text is wrong), BindError and AssumptionFails (an
+instance that cannot be).
 """
 
 from __future__ import annotations
@@ -108,9 +109,10 @@ def check(
 ) -> Result:
     """Explores one instance of a spec: what holds there, and how far that was looked at.
 
-    `engine` is "native" or "python" (the slow definition).  Memory in bytes, time in seconds; a limit that is hit ends in an honest
-    Verdict.UNKNOWN.  `witnesses` names `reachable` properties whose behaviours should be in `witness_traces`.  Never raises for a
-    verdict; raises what `bind` raises."""
+    `engine` is "native" or "python" (the slow definition, which knows neither symmetry, threads nor a limit on
+    memory).  Memory in bytes, time in seconds; a limit that is hit ends in an honest Verdict.UNKNOWN.  `witnesses`
+    names `reachable` properties whose behaviours should be in `witness_traces`.  Never raises for a verdict; raises
+    what `bind` raises."""
     from checker.verdict import Limits
 
     bound = bind(spec, instance, sizes)
@@ -139,8 +141,8 @@ def explore(
     deepest: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """As `check`, for an instance that is bound already.  `deepest`: where nothing was found, `trace` is a longest of the shortest
-    behaviours (with one thread)."""
+    """As `check`, for an instance that is bound already.  `deepest`: where nothing was found, `trace` is a longest of
+    the shortest behaviours (with one thread)."""
     if engine == "python":
         from checker.engines.python.explore import Explorer
 

@@ -1,4 +1,5 @@
-"""One check from request to answer: bind, explore, compare with what the spec expects, explain; then as text or as JSON.
+"""One check from request to answer: bind, explore, compare with what the spec expects, explain; then as text or as
+JSON.
 
 The answer is complete data; how it looks is `report`'s, when it exits and with what the command line's.
 """
@@ -78,6 +79,11 @@ class Answer:
         return None if self.request.define else self.instance.expect
 
     @property
+    def explained(self) -> bool:
+        """Is there something wrong that the trace shows?"""
+        return bool(self.reason or self.stuck or self.fault)
+
+    @property
     def witness(self) -> Trace | None:
         return self.result.witness_traces.get(self.request.witness) if self.request.witness else None
 
@@ -86,7 +92,7 @@ class Answer:
     def lines(self, total: float) -> report.Lines:
         """The whole answer for people."""
         r, model = self.result, self.instance.model
-        scope = report.Scope(self.request.limits, self.request.deadlock, total, bool(self.request.define))
+        scope = report.Scope(self.request.deadlock, total)
         lines = report.verdict(self.instance, r, scope)
         lines += report.witnesses(r)
         if r.verdict is not Verdict.UNKNOWN:

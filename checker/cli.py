@@ -1,11 +1,11 @@
 """The command line: the only place that parses flags or exits.
 
-Each command is a function that returns an exit code; what it prints is made in `report`, what it computes elsewhere.  Nothing heavy is
-imported before a command needs it.  With `--json` there is exactly one object on stdout, whatever happens.  Whoever makes a mistake in
-a spec, a flag or a file gets a line that says so, never a traceback.
+Each command is a function that returns an exit code; what it prints is made in `report`, what it computes elsewhere.
+Nothing heavy is imported before a command needs it.  With `--json` there is exactly one object on stdout, whatever
+happens.  Whoever makes a mistake in a spec, a flag or a file gets a line that says so, never a traceback.
 
-Exit codes: 0 holds, 1 usage or file error, 2 the spec text is wrong, 10 an assumption fails, 11 deadlock, 12 violated, 20 unknown,
-70 a bug in here, 75 spec fault, 130 interrupted.
+Exit codes: 0 holds, 1 usage or file error, 2 the spec text is wrong, 10 an assumption fails, 11 deadlock, 12
+violated, 20 unknown, 70 a bug in here, 75 spec fault, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -151,9 +151,8 @@ def check(
 ) -> int:
     """Explore every reachable state of an instance.
 
-    Exit codes: 0 holds, 1 usage, 2 spec is wrong, 10 assumption fails, 11 deadlock, 12 violated, 20 unknown or a limit was hit, 75 spec
-    fault, 130 interrupted.
-    """
+    Exit codes: 0 holds, 1 usage, 2 spec is wrong, 10 assumption fails, 11 deadlock, 12 violated, 20 unknown or a
+    limit was hit, 75 spec fault, 130 interrupted."""
     from checker.answer import Request, perform
     from checker.settings import duration, memory
     from checker.verdict import Limits
@@ -232,9 +231,8 @@ def simulate(
 ) -> int:
     """Walk through an instance at random.
 
-    Exit code 0 says that nothing wrong was seen, which proves nothing.  -o writes ITF: the walk that shows something wrong, or else
-    all walks, numbered.
-    """
+    Exit code 0 says that nothing wrong was seen, which proves nothing.  -o writes ITF: the walk that shows something
+    wrong, or else all walks, numbered."""
     from checker.walks import Asked, run_walks
 
     answer = run_walks(Asked(spec, instance, tuple(define or ()), traces, depth, seed, not no_deadlock))
@@ -334,7 +332,8 @@ def export(
     output: Output = None,
     json: Json = False,
 ) -> int:
-    """Write the state graph (dot), the counterexample, a witness or a longest behaviour (itf), or a TLA+ module (tla).
+    """Write the state graph (dot), the counterexample, a witness or a longest behaviour (itf), or a TLA+ module
+    (tla).
 
     -o names the file, or the folder where there are several.
     """
@@ -374,6 +373,8 @@ def run(argv: list[str]) -> int:
         return _dispatch(argv)
     except (Unwritable, SystemExit):
         raise
+    except BrokenPipeError as why:
+        raise Unwritable(why) from None
     except BaseException as why:
         from checker.failures import failure
 

@@ -1,7 +1,9 @@
-"""States, steps and changes in the user's own terms: display names of identities, `RM2: Prepare`, `rm_state[RM2]: working → prepared`.
+"""States, steps and changes in the user's own terms: display names of identities, `RM2: Prepare`, `rm_state[RM2]:
+working → prepared`.
 
-Everything that people or files get to see of a behaviour is made from these; nothing here decides a layout or a colour.
-Hidden variables (the network, budgets of faults) are never shown as such: messages are shown where they are sent and received.
+Everything that people or files get to see of a behaviour is made from these; nothing here decides a layout or a
+colour. Hidden variables (the network, budgets of faults) are never shown as such: messages are shown where they are
+sent and received.
 """
 
 from __future__ import annotations

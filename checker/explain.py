@@ -1,7 +1,7 @@
 """Why a property is false: which part of it, for which elements, with which values.
 
-All by `meaning`, in the state that an engine found; so the reasons are those of the definition.  They are in the words of
-the source, with values in the user's terms; nothing here knows how they are laid out.
+All by `meaning`, in the state that an engine found; so the reasons are those of the definition.  They are in the
+words of the source, with values in the user's terms; nothing here knows how they are laid out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A spec in other people's formats: its state graph for Graphviz, a behaviour of it as ITF, an instance as a TLA+ module.
+"""A spec in other people's formats: its state graph for Graphviz, a behaviour of it as ITF, an instance as a TLA+
+module.
 
 Each format makes one or more files, by name; with one, the name is the user's to choose.
 """
@@ -16,7 +17,6 @@ from checker.core.bind import Instance
 from checker.graph import Graph
 from checker.settings import Mistake
 from checker.trace import to_itf
-from checker.verdict import Verdict
 
 Files = dict[str, str]
 
@@ -48,18 +48,16 @@ def itf(spec: str, instance: str | None, define: tuple[str, ...], witness: str |
     """The witness asked for, the counterexample, or a longest of the shortest behaviours."""
     answer = perform(Request(spec, instance, define, witness=witness, deepest=True))
     r, what = answer.result, "a longest of the shortest behaviours"
-    trace = r.trace
+    name, trace = f"{answer.instance.model.name}, instance {answer.instance.name}", r.trace
     if witness:
         trace, what = answer.witness, f"a witness of {witness}"
         if trace is None:
             raise Mistake(f"{witness} was not reached")
-    elif r.verdict not in (Verdict.HOLDS, Verdict.UNKNOWN):
+    elif answer.explained:
         what = f"{r.verdict.value} {r.property or r.message}".strip()
     if trace is None:
-        raise Mistake(
-            f"{answer.instance.model.name} · {answer.instance.name} has no behaviour to write: {r.message or r.verdict.value}"
-        )
-    data = to_itf(answer.instance, trace, f"{answer.instance.model.name}, instance {answer.instance.name}: {what}")
+        raise Mistake(f"{name} has no behaviour to write: {r.message or r.verdict.value}")
+    data = to_itf(answer.instance, trace, f"{name}: {what}")
     text = msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
     return {f"{answer.instance.model.name}.itf.json": text}
 

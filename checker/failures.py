@@ -1,6 +1,7 @@
 """Everything that can go wrong, in words: exception → Failure, with its exit code, as text and as JSON.
 
-Whoever makes a mistake in a spec, a flag or a file is told what, where and how to go on; only a bug in here asks to be reported.
+Whoever makes a mistake in a spec, a flag or a file is told what, where and how to go on; only a bug in here asks to
+be reported.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ USAGE, SPEC_WRONG, ASSUMPTION, UNKNOWN, BUG, INTERRUPTED = 1, 2, 10, 20, 70, 130
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a command has no answer.  `marked`: the place in the source, rendered; `diagnostics`: what the front end found."""
+    """Why a command has no answer.  `marked`: the place in the source, rendered; `diagnostics`: what the front end
+    found."""
 
     exit: int
     kind: str
@@ -63,7 +65,8 @@ def failure(why: BaseException) -> Failure:
 
 
 def _rejected(why: Any) -> Failure:
-    """An instance that cannot be: the spec's fault where it says so, the command line's where `-D` had a part in it."""
+    """An instance that cannot be: the spec's fault where it says so, the command line's where `-D` had a part in
+    it."""
     from checker.report import caret
 
     error, source = why.error, why.model.source

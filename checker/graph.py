@@ -1,7 +1,7 @@
 """The state graph of a small instance as Graphviz text: a node a state, an edge a step.
 
-A node says how its state differs from the first initial one, which says everything.  Nothing here is fast, and a graph that nobody
-could read is refused.
+A node says how its state differs from the first initial one, which says everything.  Nothing here is fast, and a
+graph that nobody could read is refused.
 """
 
 from __future__ import annotations
@@ -50,8 +50,11 @@ class Graph:
         if k in self.states or (bound is not None and not evaluate(bound, {}, World(self.instance, state))):
             return False
         if len(self.states) == self.most:
-            text = f"{self.instance.model.name} · {self.instance.name} has more than {self.most:,} states, too many to draw"
-            raise Mistake(text, "take a smaller instance (-i), or smaller sizes (-D)")
+            name = f"{self.instance.model.name} · {self.instance.name}"
+            raise Mistake(
+                f"{name} has more than {self.most:,} states, too many to draw",
+                "take a smaller instance (-i), or smaller sizes (-D)",
+            )
         self.ids[k] = len(self.states)
         self.states[k] = state
         return True

@@ -1,7 +1,8 @@
 """Finding a spec: SPEC is `-` (standard input), the path of a file, or the name of a shipped protocol.
 
-The shipped specs are `specs/<protocol>/<name>.spec` beside this package in a checkout, and `checker/_specs/` inside a wheel.
-A protocol's main spec goes by the name of its folder, any other by `folder/name`.  What cannot be read is a Mistake, never a traceback.
+The shipped specs are `specs/<protocol>/<name>.spec` beside this package in a checkout, and `checker/_specs/` inside a
+wheel. A protocol's main spec goes by the name of its folder, any other by `folder/name`.  What cannot be read is a
+Mistake, never a traceback.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def _hint(spec: str, path: Path, known: dict[str, Path]) -> str | None:
 
 
 def several(specs: list[str]) -> list[str]:
-    """What `test` goes through: the specs given, those in the folders given, or all that are shipped.  Raises Mistake."""
+    """What `test` goes through: the specs given, those in the folders given, or all that are shipped.  Raises
+    Mistake."""
     out: list[str] = []
     for spec in specs:
         if Path(spec).is_dir() and spec not in shipped():
@@ -115,7 +117,8 @@ def write(path: Path, text: str) -> None:
 
 
 def write_all(files: dict[str, str], output: Path) -> list[str]:
-    """Writes files: one to `output` (or into it, if it is a folder), several into the folder `output`.  What was written."""
+    """Writes files: one to `output` (or into it, if it is a folder), several into the folder `output`.  What was
+    written."""
     if len(files) == 1 and not output.is_dir():
         write(output, next(iter(files.values())))
         return [str(output)]

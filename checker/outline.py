@@ -1,4 +1,6 @@
-"""What a spec declares, on one page: its sorts and sizes, who has which variables, who sends what to whom, properties, instances."""
+"""What a spec declares, on one page: its sorts and sizes, who has which variables, who sends what to whom,
+properties, instances.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""What people see: the verdict with its scope, the behaviour that shows it, why, and a line of progress while they wait.
+"""What people see: the verdict with its scope, the behaviour that shows it, why, and a line of progress while they
+wait.
 
-Every function makes lines of rich Text from data that others computed; only `Printer` and `Ticker` write.  A verdict is never
-printed without what it is about: how many states, whether all of them, under which symmetry, bound and limits.
+Every function makes lines of rich Text from data that others computed; only `Printer` and `Ticker` write.  A verdict
+is never printed without what it is about: how many states, whether all of them, under which symmetry, bound and
+limits.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from checker.explain import Reason
 from checker.source import Source, Span
 from checker.stuck import Blocked, FaultReport
 from checker.trace import Frame
-from checker.verdict import Limits, Progress, Result, State, Trace, Verdict
+from checker.verdict import Progress, Result, State, Trace, Verdict
 
 Lines = list[Text]
 GOOD, BAD, DOUBT, DIM, BOLD = "bold green", "bold red", "bold yellow", "dim", "bold"
@@ -90,10 +92,8 @@ def big(n: float) -> str:
 class Scope:
     """What was asked for, as far as a verdict has to say so."""
 
-    limits: Limits
     deadlock: bool = True
     total: float = 0.0
-    overridden: bool = False
 
 
 def sizes(instance: Instance) -> str:
@@ -134,7 +134,8 @@ def claim(instance: Instance, r: Result, scope: Scope) -> str:
             return f"nothing can happen any more — {_by(r)}"
         case Verdict.SPEC_FAULT:
             return f"{r.message}{f' ({r.place})' if r.place else ''} — {_by(r)}"
-    return f"stopped by {STOPS.get(r.stopped_by or '', r.stopped_by or 'something')}; nothing wrong in what was looked at: {_some_of(instance, r)}"
+    stopped = STOPS.get(r.stopped_by or "", r.stopped_by or "something")
+    return f"stopped by {stopped}; nothing wrong in what was looked at: {_some_of(instance, r)}"
 
 
 def _by(r: Result) -> str:
@@ -204,7 +205,8 @@ def _cost(r: Result, scope: Scope) -> str:
     rate = f" ({big(r.distinct_states / explore)} states/s)" if explore > 0.05 and r.distinct_states > 10_000 else ""
     memory = f", {amount(r.peak_memory_bytes)}" if r.peak_memory_bytes else ""
     engine = "" if r.engine == "native" else f", {r.engine} engine"
-    return f"{seconds(scope.total)}: compiled in {seconds(r.seconds.get('compile', 0.0))}, explored in {seconds(explore)}{rate}{memory}{engine}"
+    compiled = seconds(r.seconds.get("compile", 0.0))
+    return f"{seconds(scope.total)}: compiled in {compiled}, explored in {seconds(explore)}{rate}{memory}{engine}"
 
 
 def found(r: Result, seen: str) -> Lines:

@@ -1,7 +1,7 @@
 """What people write after a flag, read into values: sizes of memory, times, counts, `-D NAME=VALUE`.
 
-A `Mistake` is anything wrong with how a command was called or with a file it was given (exit 1): one line that says what, and a
-hint where there is one.  Nothing here reads files or prints.
+A `Mistake` is anything wrong with how a command was called or with a file it was given (exit 1): one line that says
+what, and a hint where there is one.  Nothing here reads files or prints.
 """
 
 from __future__ import annotations

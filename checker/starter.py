@@ -55,7 +55,7 @@ invariant Exclusive: forall a, b: Client. phase[a] == holding and phase[b] == ho
 # ...and what must be true in at least one: a protocol that does nothing is safe, too.
 reachable Held: exists c: Client. phase[c] == holding
 
-# `spectrace check NAME.spec` explores the first instance; take the `require` of the server away to see a counterexample.
+# `spectrace check NAME.spec` explores the first instance.  Without the `require` of the server it has a counterexample.
 instance two: Client = 2
     expect holds
 

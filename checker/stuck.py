@@ -1,4 +1,6 @@
-"""Why an action cannot happen, or what it runs into: runs it in one state as `meaning` does and tells where each run ends."""
+"""Why an action cannot happen, or what it runs into: runs it in one state as `meaning` does and tells where each run
+ends.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,8 @@ class Blocked:
 
 @dataclass(frozen=True)
 class FaultReport:
-    """What a spec fault ran into: the step or property in which it happened, its place, the values involved, and, where a
-    value did not fit, what does."""
+    """What a spec fault ran into: the step or property in which it happened, its place, the values involved, and,
+    where a value did not fit, what does."""
 
     where: str
     span: Span | None

@@ -1,7 +1,7 @@
 """Specs against what they expect of themselves: every instance, its verdict and its counts.
 
-`states`, `transitions` and `depth` are about the run without symmetry, `orbits` about the run with it; an instance is run as often as
-what it expects asks for.  An instance that expects nothing is expected to hold.
+`states`, `transitions` and `depth` are about the run without symmetry, `orbits` about the run with it; an instance is
+run as often as what it expects asks for.  An instance that expects nothing is expected to hold.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Case:
 def cases(
     specs: Iterable[str], slow: bool = False, threads: int = 1, progress: Callable[[Progress], None] | None = None
 ) -> Iterator[Case]:
-    """Every instance of the specs, one after the other; a spec that cannot be read is a failing case of its own.  Raises Mistake."""
+    """Every instance of the specs, one after the other; a spec that cannot be read is a failing case of its own.
+    Raises Mistake."""
     for spec in specs:
         try:
             model = load(spec)

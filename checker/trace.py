@@ -1,8 +1,8 @@
 """Behaviours as data: plain JSON for `--json`, and ITF (the Informal Trace Format of Apalache and Quint) both ways.
 
-JSON is for reading off: identities by their display names, sets sorted, a map by its keys.  ITF keeps every difference, and reading
-what was written gives the same states: `decode(t, encode(t, v)) == v` for every value v of a type t.  An identity is a string; an
-option and a message are variants, `{"tag": …, "value": …}`.
+JSON is for reading off: identities by their display names, sets sorted, a map by its keys.  ITF keeps every
+difference, and reading what was written gives the same states: `decode(t, encode(t, v)) == v` for every value v of a
+type t.  An identity is a string; an option and a message are variants, `{"tag": …, "value": …}`.
 """
 
 from __future__ import annotations
@@ -233,7 +233,8 @@ def to_itf(instance: Instance, t: Trace, description: str = "") -> dict[str, Any
 
 
 def states_from_itf(instance: Instance, data: dict[str, Any]) -> list[State]:
-    """The states of an ITF object as states of an instance; a variable that is not there is left out.  Raises Mistake."""
+    """The states of an ITF object as states of an instance; a variable that is not there is left out.  Raises
+    Mistake."""
     itf = Itf(instance)
     out: list[State] = []
     for n, state in enumerate(data["states"]):
@@ -246,7 +247,8 @@ def states_from_itf(instance: Instance, data: dict[str, Any]) -> list[State]:
 
 @dataclass(frozen=True)
 class Frame:
-    """One state of an ITF file as it is shown without its spec: what the step was, what it sent, and the values as text."""
+    """One state of an ITF file as it is shown without its spec: what the step was, what it sent, and the values as
+    text."""
 
     label: str
     sent: tuple[str, ...]

@@ -22,6 +22,7 @@ from checker.core.ir import (
     ForAll,
     If,
     IfStmt,
+    InFlight,
     Let,
     LetStmt,
     Local,
@@ -41,7 +42,7 @@ from checker.core.meaning import Fault as SpecFault
 from checker.core.meaning import evaluate, render
 from checker.core.model import Action, Expect, Fault, InstanceDecl, Model, Property, Receive, VarDecl
 from checker.core.operators.sets import loose, most, trim
-from checker.core.operators.table import FALSE, TRUE, apply, join, number
+from checker.core.operators.table import FALSE, TRUE, apply, fresh, join, number
 from checker.core.typed import build, card_of, elem, elem_type, fit
 from checker.core.types import (
     BOOL,
@@ -255,6 +256,8 @@ class Binder:
                 return replace(e, type=MapOf(key, body.type), body=body)
             case Sent():
                 return self._sent(e, env)
+            case InFlight():
+                return self._in_flight()
             case Apply():
                 args = tuple(self.expr(a, env) for a in e.args)
                 attr = self.type(e.attr) if isinstance(e.attr, Type) else e.attr
@@ -334,6 +337,23 @@ class Binder:
             return e
         t = Int(v, v) if isinstance(e.type, Int) else e.type
         return Const(t, v, span=e.span)
+
+    def _in_flight(self) -> Expr:
+        """How many messages there are, over all the network's variables."""
+        total: Expr = number(0)
+        for name in dict.fromkeys(m.var for m in self.messages.values()):
+            total = apply("add", total, self._held(Read(self.vars[name], name)))
+        return total
+
+    def _held(self, content: Expr) -> Expr:
+        """How many messages are in a set, bag or queue, or in a map of them."""
+        if not isinstance(content.type, MapOf):
+            return apply("len", content)
+        key = Local(content.type.key, fresh("p"))
+        inner = self._held(apply("index", content, key))
+        assert isinstance(inner.type, Int) and isinstance(inner.type.hi, int)
+        most = Int(0, card(key.type) * inner.type.hi)
+        return Fold(most, "sum", key.name, apply("all", attr=key.type), TRUE, inner)
 
     # statements
 

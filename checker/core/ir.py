@@ -165,6 +165,11 @@ class Sent(Expr):
     sender: Expr | None = None
 
 
+@dataclass(frozen=True)
+class InFlight(Expr):
+    """How many messages are in the network: in flight (bag, fifo), or ever sent, each once (set) (level model only)."""
+
+
 # ── statements: run top to bottom, atomically ────────────────────────────────────────────────────────────────────────
 
 

@@ -332,9 +332,7 @@ def values(t: Type) -> Iterator[Value]:
             yield from _product(es)
         case Set(e, cap):
             elems = list(values(e))
-            for mask in range(2 ** len(elems)):
-                if cap is None or mask.bit_count() <= cap:  # type: ignore[operator]
-                    yield frozenset(x for i, x in enumerate(elems) if mask >> i & 1)
+            yield from map(frozenset, _subsets(elems, len(elems) if cap is None else cap))  # type: ignore[arg-type]
         case BagOf(e, int(cap)):
             elems = list(values(e))
             for k in range(cap + 1):
@@ -352,6 +350,14 @@ def values(t: Type) -> Iterator[Value]:
                 yield from _product([e] * k)
         case _:
             raise Infinite(t)
+
+
+def _subsets(elems: list[Value], cap: int) -> Iterator[tuple[Value, ...]]:
+    """Subsets of at most `cap` elements, in the order of the masks that stand for them."""
+    yield ()
+    if cap > 0:
+        for i, last in enumerate(elems):
+            yield from ((*rest, last) for rest in _subsets(elems[:i], cap - 1))
 
 
 def _product(ts: Any) -> Iterator[tuple[Value, ...]]:

@@ -23,6 +23,7 @@ from checker.core.ir import (
     ForAll,
     If,
     IfStmt,
+    InFlight,
     Let,
     LetStmt,
     Local,
@@ -41,13 +42,13 @@ from checker.core.lower import Program
 from checker.core.operators import TABLE, TypeMismatch
 from checker.core.operators.table import fits
 from checker.core.typed import elem_type, within
-from checker.core.types import BagOf, Bool, Int, MapOf, Record, Seq, Set, Type, Unknown, card, member, show
+from checker.core.types import BagOf, Bool, Int, MapOf, Record, Seq, Set, Type, Unknown, card, children, member, show
 
 Env = dict[str, Type]
 
 LEVELS: dict[str, tuple[type, ...]] = {
-    "instance": (Param, Size, Call, Check),
-    "program": (Param, Size, Call, Sent, Send),
+    "instance": (Param, Size, Call, InFlight, Check),
+    "program": (Param, Size, Call, InFlight, Sent, Send),
 }
 
 
@@ -61,6 +62,11 @@ def verify(thing: Instance | Program) -> None:
         Verifier("instance", {v.name: v.type for v in thing.vars.values()}, thing).instance(thing)
     else:
         Verifier("program", thing.vars, thing.instance).program(thing)
+
+
+def _open(t: Type) -> bool:
+    """Is a part of the type not known (an empty collection)?"""
+    return isinstance(t, Unknown) or any(map(_open, children(t)))
 
 
 class Verifier:
@@ -129,7 +135,7 @@ class Verifier:
             self.fail(e, f"{type(e).__name__} does not belong here")
         match e:
             case Const():
-                if not isinstance(elem_type(e.type), Unknown) and not member(e.value, e.type):
+                if not _open(e.type) and not member(e.value, e.type):
                     self.fail(e, f"no value of {show(e.type)}")
             case Local():
                 if env.get(e.name) != e.type:

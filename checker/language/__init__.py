@@ -11,4 +11,3 @@ from checker.language.load import load_model, parse_expr_in
 from checker.language.parse import parse
 
 __all__ = ["format_text", "load_model", "parse", "parse_expr_in"]
-

@@ -307,15 +307,12 @@ class Builder:
 
     def paren(self, c: list[Any]) -> s.Expr:
         inner: s.Expr = c[1]
+        inner.inside = inner.inside or inner.span
         inner.span = over(c)
-        if isinstance(inner, s.Binary):
-            inner.bracketed = True
         return inner
 
     def group(self, c: list[Any]) -> s.Expr:
-        inner = self.flat([c[1]])
-        inner.span = over(c)
-        return inner
+        return self.paren([c[0], self.flat([c[1]]), c[2]])
 
     def tuple_of(self, c: list[Any]) -> s.Expr:
         return s.TupleOf(over(c), nodes(c))

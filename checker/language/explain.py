@@ -15,35 +15,10 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from checker.errors import Diagnostic
 from checker.language import syntax as s
 from checker.language.layout import BadIndent
+from checker.language.syntax import DECLARATIONS, MEMBERS, STATEMENTS
 from checker.source import Source, Span
 
-DECLARATIONS = [
-    "protocol",
-    "sort",
-    "param",
-    "type",
-    "enum",
-    "record",
-    "quorum",
-    "network",
-    "message",
-    "assume",
-    "var",
-    "ghost",
-    "def",
-    "action",
-    "process",
-    "single",
-    "invariant",
-    "lemma",
-    "step",
-    "reachable",
-    "terminal",
-    "instance",
-]
-MEMBERS = ["var", "durable", "ghost", "def", "action", "on"]
-STATEMENTS = ["require", "let", "choose", "if", "elif", "else", "for", "pass", "send"]
-OPERANDS = ["NAME", "NUMBER", "NOT", "LPAR", "FORALL", "EXISTS", "SELF", "SENT", "TRUE", "FALSE", "NONE"]
+OPERANDS = ("NAME", "NUMBER", "NOT", "LPAR", "FORALL", "EXISTS", "SELF", "SENT", "TRUE", "FALSE", "NONE")
 
 # Words of other languages at the beginning of a line.
 SYNONYMS = {

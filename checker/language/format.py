@@ -1,7 +1,7 @@
 """The one proper layout of a text: 4 blanks, groups apart by a blank line, long lines broken, comments where they were.
 
-A text becomes units (a declaration, a member, a statement, a line of an instance); comments on lines of their own go before the unit
-they stood before, others stay behind the words they stood behind.  Formatting twice changes nothing.
+A text becomes units (a declaration, a member, a statement, a line of an instance); comments on lines of their own go before the
+unit they stood before, others stay behind the words they stood behind.  Formatting twice changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from checker.language import syntax as s
 from checker.language.parse import parse
 from checker.language.pretty import INDENT, WIDTH, Break, Doc, Group, IfBroken, Line, Nest, Text, lay_out
-from checker.language.unparse import NO_WITH, POSTFIX, arguments, brackets, expr, flat, is_split, type_text, word
+from checker.language.unparse import NO_WITH, POSTFIX, arguments, brackets, expr, flat, is_split, own, type_text, word
 from checker.source import Source
 
 # Declarations of different groups are a blank line apart; blocks always are.
@@ -94,7 +94,12 @@ class Formatter:
             following = min((n for y in lines[i + 1 :] for n in y.sources), default=10**9)
             last = max(x.sources, default=0)
             text = " " * x.indent + x.text
-            while self.comments and not self.comments[0].alone and self.comments[0].line <= last and self.comments[0].line < following:
+            while (
+                self.comments
+                and not self.comments[0].alone
+                and self.comments[0].line <= last
+                and self.comments[0].line < following
+            ):
                 text = behind(text, self.comments.pop(0))
             self.out.append(text)
             self.written = max(self.written, last)
@@ -105,7 +110,9 @@ class Formatter:
         while self.comments and self.comments[0].line < line:
             above.append(self.comments.pop(0))
         for i, c in enumerate(above):
-            joined = all(b.line == a.line + 1 for a, b in zip(above[i:], above[i + 1 :], strict=False)) and above[-1].line == line - 1
+            joined = (
+                all(b.line == a.line + 1 for a, b in zip(above[i:], above[i + 1 :], strict=False)) and above[-1].line == line - 1
+            )
             first = joined and (i == 0 or above[i - 1].line != c.line - 1)
             if (blank and first) or (c.line - 1 in self.blank):
                 self.blank_line()
@@ -207,7 +214,7 @@ class Formatter:
     def fields(self, fields: list[s.Field] | None, node: s.Node) -> list[Doc]:
         if fields is None:
             return []
-        return brackets("(", [[word(f"{f.name.name}: {type_text(f.type)}", f)] for f in fields], ")", node, fields)
+        return brackets("(", [[word(f"{f.name.name}: {type_text(f.type)}", f)] for f in fields], ")", node.span, fields)
 
     # ── instances ──
 
@@ -321,7 +328,7 @@ def head_expr(e: s.Expr) -> list[Doc]:
     """The expression of a head: in brackets if it takes several lines, since deeper lines would be the block."""
     line = e.span.line
     inner = expr(e)
-    broken = any(isinstance(d, Group) and d.broken for d in inner)
+    broken = any(isinstance(d, Group) and d.broken for d in inner) or own(e).line > line
     return [Group([IfBroken("(", line), Nest([Break(""), *inner]), Break(""), IfBroken(")", e.span.end_line)], broken)]
 
 

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from lark import Token
 from lark.lark import PostLex
 
+from checker.language.syntax import DECLARATIONS, MEMBERS
 from checker.source import Span
 
-BLOCK_HEADS = frozenset(["PROTOCOL", "PROCESS", "SINGLE", "ACTION", "ON", "INSTANCE", "IF", "ELIF", "ELSE", "FOR"])
+STATEMENT_HEADS = frozenset(["ACTION", "ON", "IF", "ELIF", "ELSE", "FOR"])
+BLOCK_HEADS = STATEMENT_HEADS | {"PROTOCOL", "PROCESS", "SINGLE", "INSTANCE"}
+DECLARATION_WORDS = frozenset(w.upper() for w in (*DECLARATIONS, *MEMBERS))
 
 
 class BadIndent(Exception):
@@ -31,17 +34,21 @@ class Layout(PostLex):
     always_accept = ("_NL",)
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        levels, depth, first = [0], 0, None
+        levels, heads, depth, first = [0], [""], 0, ""
         for token in stream:
             if token.type != "_NL":
+                if not first and heads[-1] in STATEMENT_HEADS and token.type in DECLARATION_WORDS:
+                    token = token.update(type="NAME")  # a variable may be called `step`
                 first = first or token.type
                 depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
                 yield token
             elif depth <= 0:
                 indent = len(token) - token.rindex("\n") - 1
-                if indent <= levels[-1] or first in BLOCK_HEADS or first is None:
+                if indent <= levels[-1] or first in BLOCK_HEADS or not first:
                     yield from _line_end(token, indent, levels)
-                    first = None
+                    heads[len(levels) :] = []
+                    heads += [first] * (len(levels) - len(heads))
+                    first = ""
 
 
 def _line_end(token: Token, indent: int, levels: list[int]) -> Iterator[Token]:

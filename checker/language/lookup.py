@@ -17,6 +17,8 @@ from checker.language.scope import Typing, bad
 from checker.language.typenames import value_of_type
 from checker.source import Span
 
+IN_FLIGHT = "in_flight"  # how many messages are in the network
+
 
 class Lookup(Typing):
     """Rules for names, variables and primes."""
@@ -83,6 +85,8 @@ class Lookup(Typing):
                 v.read = True
         elif e.name in self.names.messages:
             self._message_as_value(e.name, e.span)
+        elif e.name == IN_FLIGHT:
+            return self.in_flight(e)
         elif e.name in BUILT_IN:
             self.report.error("E210", f"`{e.name}` is built in and needs arguments", e.span, f"`{e.name}(…)`")
         elif e.name == "_":
@@ -90,6 +94,13 @@ class Lookup(Typing):
         else:
             self.report.unknown("E203", "name", e, self.visible(), "a variable, parameter, definition, or bound name")
         return bad(e.span)
+
+    def in_flight(self, e: s.Name) -> ir.Expr:
+        """The number of messages in the network."""
+        self.scope.footprint.sent = self.scope.footprint.sent or e.span
+        if self.scope.where in ("process", "constant") or (self.scope.where == "def" and self.scope.process):
+            self.not_local(e.span, "how many messages are in flight")
+        return ir.InFlight(INT, span=e.span)
 
     def _message_as_value(self, name: str, at: Span) -> None:
         sent = f"sent {name}(…)" if self.names.messages[name].fields else f"sent {name}"
@@ -104,7 +115,7 @@ class Lookup(Typing):
         yield from own.defs if own else ()
         yield from self.names.symbols
         yield from BUILT_IN
-        yield from ("none", "true", "false", "self")
+        yield from ("none", "true", "false", "self", IN_FLIGHT)
         if not own:
             yield from (v.name for v in self.names.all_vars())
 

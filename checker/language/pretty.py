@@ -1,14 +1,14 @@
 """Laying out text: documents with places where a line may break, and the lines they become.
 
-A group stays on one line if it fits and nobody broke it before; otherwise all its own breaks are taken.  Texts know the line of the
-source they come from, so that comments can be put back where they were.
+A group stays on one line if it fits and nobody broke it before; otherwise all its own breaks are taken.  Texts know the line of
+the source they come from, so that comments can be put back where they were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Union
+from typing import TypeAlias
 
 WIDTH = 110
 INDENT = 4
@@ -50,7 +50,7 @@ class Group:
     broken: bool = False
 
 
-Doc = Union[Text, Break, IfBroken, Nest, Group]
+Doc: TypeAlias = "Text | Break | IfBroken | Nest | Group"
 
 
 @dataclass

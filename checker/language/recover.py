@@ -16,9 +16,10 @@ from lark.exceptions import UnexpectedInput
 from checker.errors import Diagnostic
 from checker.language import syntax as s
 from checker.language.build import Builder
-from checker.language.explain import DECLARATIONS, MEMBERS, explain
+from checker.language.explain import explain
 from checker.language.layout import BadIndent
 from checker.language.parse import CALLBACKS, run
+from checker.language.syntax import DECLARATIONS, MEMBERS
 from checker.source import Source, Span
 
 BLOCKS = re.compile(r"(protocol|process|single|action|on|instance|if|elif|else|for)\b")

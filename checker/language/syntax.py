@@ -36,39 +36,23 @@ PRECEDENCE: dict[str, int] = {
 }
 COMPARISONS = frozenset(op for op, level in PRECEDENCE.items() if level == PRECEDENCE["=="])
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# What begins a declaration, a member of a process, a statement.
+DECLARATIONS = _words(
+    "protocol sort param type enum record quorum network message assume var ghost def action process single"
+    " invariant lemma step reachable terminal instance"
+)
+MEMBERS = _words("var durable ghost def action on")
+STATEMENTS = _words("require let choose if elif else for pass send")
+
 # Words that mean something where an expression, a statement or a type can begin, or stand between operands.
 RESERVED = frozenset(
-    [
-        "and",
-        "or",
-        "not",
-        "in",
-        "implies",
-        "if",
-        "elif",
-        "else",
-        "for",
-        "forall",
-        "exists",
-        "true",
-        "false",
-        "none",
-        "self",
-        "sent",
-        "with",
-        "subset",
-        "require",
-        "let",
-        "choose",
-        "send",
-        "pass",
-        "set",
-        "seq",
-        "bag",
-        "map",
-        "bool",
-        "int",
-    ]
+    _words("and or not in implies if elif else for forall exists true false none self sent with subset")
+    + _words("require let choose send pass set seq bag map bool int")
 )
 
 
@@ -101,7 +85,9 @@ class Ident(Node):
 
 @dataclass(slots=True)
 class Expr(Node):
-    """Base of expressions."""
+    """Base of expressions.  `inside`: the place without the brackets around it, if there are any; `span` has them."""
+
+    inside: Span | None = field(compare=False, repr=False, default=None, kw_only=True)
 
 
 @dataclass(slots=True)
@@ -135,7 +121,6 @@ class Binary(Expr):
     left: Expr
     right: Expr
     at: Span = field(compare=False, repr=False, default=NOWHERE)  # the operator
-    bracketed: bool = field(compare=False, repr=False, default=False)  # did brackets stand around it?
 
 
 @dataclass(slots=True)

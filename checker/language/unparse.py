@@ -1,16 +1,18 @@
 """Expressions and types back to text, with as few brackets as precedence allows and places where long lines may break.
 
 Brackets that someone put around one boolean operator inside another (`(a and b) or c`) stay, for the reader.
-`open` says how far an expression may reach to the right: ANYTHING, NO_WITH (a comma follows), NOTHING (an operand or a word follows).
+`open_` says how far an expression may reach to the right: ANYTHING, NO_WITH (a comma follows), NOTHING (an operator follows).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from checker.language import syntax as s
 from checker.language.pretty import Break, Doc, Group, Nest, Text
+from checker.source import Span
 
 NOTHING, NO_WITH, ANYTHING = 0, 1, 2
 TERNARY, POSTFIX, SENT = 0, 11, 10
@@ -21,7 +23,7 @@ BOOLEAN = {"and", "or", "implies"}
 def expr(e: s.Expr, level: int = TERNARY, open_: int = ANYTHING) -> list[Doc]:
     """The document of an expression that stands where `level` binds."""
     if needs_brackets(e, level, open_):
-        return brackets("(", [expr(e)], ")", e)
+        return parenthesised(e)
     return RULES[type(e)](e, open_)
 
 
@@ -43,38 +45,49 @@ def needs_brackets(e: s.Expr, level: int, open_: int) -> bool:
 
 
 def word(text: str, node: s.Node) -> Text:
-    return Text(text, node.span.line)
+    return Text(text, own(node).line)
 
 
 def end(text: str, node: s.Node) -> Text:
-    return Text(text, node.span.end_line)
+    return Text(text, own(node).end_line)
+
+
+def own(node: s.Node) -> Span:
+    """Its place, without brackets around it."""
+    return node.inside or node.span if isinstance(node, s.Expr) else node.span
 
 
 def is_split(parts: Sequence[s.Node]) -> bool:
     """Did the source begin a new line between two of these?"""
-    return any(b.span.line > a.span.end_line for a, b in zip(parts, parts[1:], strict=False))
+    return any(b.span.line > a.span.end_line for a, b in pairwise(parts))
 
 
-def brackets(left: str, items: list[list[Doc]], right: str, node: s.Node, parts: Sequence[s.Node] = ()) -> list[Doc]:
-    """Items in brackets; broken: each on its own line, if the source had them so or they do not fit."""
-    span = parts.span if isinstance(parts, s.Listed) else node.span
+def brackets(left: str, items: Sequence[Sequence[Doc]], right: str, span: Span, parts: Sequence[s.Node] = ()) -> list[Doc]:
+    """Items in brackets of this place; broken: each on its own line, if the source had them so or they do not fit."""
+    span = parts.span if isinstance(parts, s.Listed) else span
     if not items:
         return [Text(left + right, span.line)]
-    began_below = bool(parts) and parts[0].span.line > span.line
     inner: list[Doc] = [Break("")]
     for i, item in enumerate(items):
-        inner += [*item, *([Text(",", _last_line(item, node)), Break()] if i < len(items) - 1 else [])]
-    return [Group([Text(left, span.line), Nest(inner), Break(""), Text(right, span.end_line)], began_below or is_split(parts))]
+        inner += [*item, *([Text(",", _last_line(item, span)), Break()] if i < len(items) - 1 else [])]
+    broken = is_split(parts) or (bool(parts) and parts[0].span.line > span.line)
+    return [Group([Text(left, span.line), Nest(inner), Break(""), Text(right, span.end_line)], broken)]
 
 
-def _last_line(docs: Sequence[Doc], node: s.Node) -> int:
+def parenthesised(e: s.Expr) -> list[Doc]:
+    """An expression in brackets."""
+    inner = s.Name(own(e), "")  # where it began without them
+    return brackets("(", [expr(e)], ")", e.span, [inner])
+
+
+def _last_line(docs: Sequence[Doc], span: Span) -> int:
     """The source line of the last word of a document."""
     for d in reversed(docs):
         if isinstance(d, Text):
             return d.line
         if isinstance(d, Group | Nest) and d.docs:
-            return _last_line(d.docs, node)
-    return node.span.line
+            return _last_line(d.docs, span)
+    return span.line
 
 
 # ── each kind ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -95,14 +108,14 @@ def _binary(e: s.Binary, open_: int) -> list[Doc]:
 
 
 def _operand(x: s.Expr, op: str, level: int, open_: int) -> list[Doc]:
-    kept = isinstance(x, s.Binary) and x.bracketed and {x.op, op} <= BOOLEAN
-    return brackets("(", [expr(x)], ")", x) if kept else expr(x, level + 1, open_)
+    kept = isinstance(x, s.Binary) and x.inside and {x.op, op} <= BOOLEAN
+    return parenthesised(x) if kept else expr(x, level + 1, open_)
 
 
 def chain(e: s.Binary, level: int) -> tuple[list[s.Expr], list[s.Binary]]:
     """The operands of a run of operators of one level, and the operators between them."""
     if e.op == "implies":
-        if isinstance(e.right, s.Binary) and e.right.op == "implies" and not e.right.bracketed:
+        if isinstance(e.right, s.Binary) and e.right.op == "implies" and not e.right.inside:
             operands, operators = chain(e.right, level)
             return [e.left, *operands], [e, *operators]
         return [e.left, e.right], [e]
@@ -122,7 +135,13 @@ def _ternary(e: s.Ternary, open_: int) -> list[Doc]:
     arms: list[s.Expr] = []
     last: s.Expr = e
     while isinstance(last, s.Ternary):
-        docs += [*expr(last.then, 1, NOTHING), word(" if ", last.cond), *expr(last.cond, 1, NOTHING), Break(), word("else ", last.orelse)]
+        docs += [
+            *expr(last.then, 1, NOTHING),
+            word(" if ", last.cond),
+            *expr(last.cond, 1, NOTHING),
+            Break(),
+            word("else ", last.orelse),
+        ]
         arms.append(last.then)
         last = last.orelse
     return [Group([*docs, *expr(last, TERNARY, open_)], is_split([*arms, last]))]
@@ -152,14 +171,14 @@ def _with(e: s.With, open_: int) -> list[Doc]:
 
 
 def _call(e: s.Call, open_: int) -> list[Doc]:
-    head: Doc = word(e.name.name, e)
+    head: Doc = word(e.name.name, e.name)
     if e.generator:
-        return [head, *brackets("(", [[*expr(e.args[0]), *generator(e.generator)]], ")", e)]
+        return [head, *brackets("(", [[*expr(e.args[0]), *generator(e.generator)]], ")", own(e))]
     return [head, *arguments(e.args, e)]
 
 
 def arguments(args: list[s.Expr], node: s.Node) -> list[Doc]:
-    return brackets("(", [expr(a, TERNARY, NO_WITH) for a in args], ")", node, args)
+    return brackets("(", [expr(a, TERNARY, NO_WITH) for a in args], ")", own(node), args)
 
 
 def generator(g: s.Generator) -> list[Doc]:
@@ -176,12 +195,12 @@ def _sent(e: s.Sent, open_: int) -> list[Doc]:
 
 def _mapping(e: s.Mapping, open_: int) -> list[Doc]:
     inner = [*expr(e.key, TERNARY, NOTHING), end(": ", e.key), *expr(e.value), *generator(e.generator)]
-    return brackets("{", [inner], "}", e)
+    return brackets("{", [inner], "}", own(e))
 
 
 def _items(left: str, right: str) -> Callable[[Any, int], list[Doc]]:
     def rule(e: Any, open_: int) -> list[Doc]:
-        return brackets(left, [expr(x, TERNARY, NO_WITH) for x in e.items], right, e, e.items)
+        return brackets(left, [expr(x, TERNARY, NO_WITH) for x in e.items], right, own(e), e.items)
 
     return rule
 
@@ -200,7 +219,10 @@ RULES: dict[type[s.Expr], Callable[[Any, int], list[Doc]]] = {
     s.Quantified: _quantified,
     s.With: _with,
     s.Member: lambda e, _: [*expr(e.base, POSTFIX), word(f".{e.name.name}", e.name)],
-    s.Index: lambda e, _: [*expr(e.base, POSTFIX), *brackets("[", [expr(e.index)], "]", e.index)],
+    s.Index: lambda e, _: [
+        *expr(e.base, POSTFIX),
+        *brackets("[", [expr(e.index)], "]", Span(e.index.span.line, 0, own(e).end_line, 0)),
+    ],
     s.Slice: _slice,
     s.Prime: lambda e, _: [*expr(e.base, POSTFIX), end("'", e)],
     s.Keyword: lambda e, _: [word(f"{e.name.name} = ", e), *expr(e.value, TERNARY, NO_WITH)],
@@ -208,7 +230,7 @@ RULES: dict[type[s.Expr], Callable[[Any, int], list[Doc]]] = {
     s.TupleOf: _items("(", ")"),
     s.SetOf: _items("{", "}"),
     s.ListOf: _items("[", "]"),
-    s.Comprehension: lambda e, _: brackets("{", [[*expr(e.body), *generator(e.generator)]], "}", e),
+    s.Comprehension: lambda e, _: brackets("{", [[*expr(e.body), *generator(e.generator)]], "}", own(e)),
     s.Mapping: _mapping,
     s.Sent: _sent,
 }
@@ -221,7 +243,15 @@ def flat(docs: Sequence[Doc]) -> str:
     """A document on one line."""
     out = ""
     for d in docs:
-        out += d.text if isinstance(d, Text) else d.flat if isinstance(d, Break) else flat(d.docs) if isinstance(d, Group | Nest) else ""
+        out += (
+            d.text
+            if isinstance(d, Text)
+            else d.flat
+            if isinstance(d, Break)
+            else flat(d.docs)
+            if isinstance(d, Group | Nest)
+            else ""
+        )
     return out
 
 

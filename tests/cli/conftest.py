@@ -1,4 +1,5 @@
-"""How the tests of the command line call it: in this process where that is the same, as a process of its own where it is not."""
+"""How the tests of the command line call it: in this process where that is the same, as a process of its own where it
+is not."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ def process() -> Command:
     """Runs a command as a process."""
 
     def call(*args: object, **how: Any) -> Outcome:
-        done = subprocess.run(command(*args), capture_output=True, text=True, env=environment(), cwd=HERE / "specs", **how)
+        done = subprocess.run(
+            command(*args), capture_output=True, text=True, env=environment(), cwd=HERE / "specs", **how
+        )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return call

@@ -118,6 +118,16 @@ def test_walks_are_behaviours(spectrace):
             before = step.state
 
 
+def test_what_is_shown_of_a_walk_has_no_loops(spectrace):
+    instance = checker.bind("lock.spec", "careless")
+    for seed in range(30):
+        simulation = checker.simulate(instance, traces=50, depth=50, seed=seed)
+        shown, walked = simulation.result.trace, simulation.traces[-1]
+        states = [shown.initial, *(s.state for s in shown.steps)]
+        assert all(a not in states[:n] for n, a in enumerate(states))
+        assert states[-1] == walked.steps[-1].state and len(shown) <= len(walked)
+
+
 def test_walks_as_files(spectrace, tmp_path):
     found = spectrace("simulate", "lock.spec", "--traces", 3, "--depth", 5, "-o", tmp_path / "walk.itf.json", "--json")
     assert [Path(f).name for f in found.json["files"]] == ["walk-1.itf.json", "walk-2.itf.json", "walk-3.itf.json"]

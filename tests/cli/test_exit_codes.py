@@ -45,7 +45,12 @@ def test_what_is_expected_does_not_matter(spectrace):
 
 @pytest.mark.parametrize(
     ("flag", "value", "reason"),
-    [("--max-states", "5", "states"), ("--max-depth", "1", "depth"), ("--max-memory", "4K", "memory"), ("--time-limit", "1ms", "time")],
+    [
+        ("--max-states", "5", "states"),
+        ("--max-depth", "1", "depth"),
+        ("--max-memory", "4K", "memory"),
+        ("--time-limit", "1ms", "time"),
+    ],
 )
 def test_limits_end_in_unknown(spectrace, flag, value, reason):
     spec = ["two_phase_commit", "-D", "RM=9", "--no-symmetry"] if reason == "time" else ["lock.spec"]
@@ -57,6 +62,13 @@ def test_limits_end_in_unknown(spectrace, flag, value, reason):
 def test_a_violation_before_a_limit_is_a_violation(spectrace):
     assert spectrace("check", "wrong.spec", "--max-depth", "1").code == 12
     assert spectrace("check", "wrong.spec", "--max-depth", "0").code == 20
+
+
+def test_what_the_native_engine_cannot_represent(spectrace):
+    native = spectrace("check", "too_wide.spec", "--json")
+    assert (native.code, native.json["error"]["kind"]) == (20, "unable")
+    assert "--engine python" in spectrace("check", "too_wide.spec").err
+    assert spectrace("check", "too_wide.spec", "--engine", "python").code == 0
 
 
 def test_deadlocks_can_be_fine(spectrace):

@@ -9,7 +9,12 @@ from checker.explain import Explainer
 from checker.stuck import Stuck
 from checker.verdict import Trace
 
-BUSY = ("busy(a)", True, {}, [("a in on", True, {"on": "{ben}"}, []), ("count_of[a] == x", True, {"count_of[a]": "1", "x": "1"}, [])])
+BUSY = (
+    "busy(a)",
+    True,
+    {},
+    [("a in on", True, {"on": "{ben}"}, []), ("count_of[a] == x", True, {"count_of[a]": "1", "x": "1"}, [])],
+)
 REASONS = {
     "Conjunct": ({}, [("len(on) < 1", False, {"len(on)": "1"}, [])]),
     "Disjunct": ({}, [("len(on) == 0", False, {"len(on)": "1"}, []), ("x > 2", False, {"x": "1"}, [])]),

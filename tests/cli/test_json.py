@@ -1,4 +1,5 @@
-"""The shape of `--json`: one object on stdout for every command, and for `check` every documented key with its type."""
+"""The shape of `--json`: one object on stdout for every command, and for `check` every documented key with its
+type."""
 
 from __future__ import annotations
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import pytest
+from conftest import HERE
 
 MISTAKES = {
-    "name of a protocol": (["check", "two_phase_comit"], "no file and no shipped protocol", "did you mean `two_phase_commit`?"),
+    "name of a protocol": (
+        ["check", "two_phase_comit"],
+        "no file and no shipped protocol",
+        "did you mean `two_phase_commit`?",
+    ),
     "name of a file": (["check", "locks.spec"], "no file and no shipped protocol", "did you mean `lock.spec`?"),
     "forgotten ending": (["check", "lock"], "no file and no shipped protocol", "did you mean `lock.spec`?"),
     "directory": (["check", "."], ". is a directory", "lock.spec"),
     "instance": (["check", "lock.spec", "-i", "carless"], "lock has no instance `carless`", "did you mean `careless`?"),
     "instances there are": (["check", "lock.spec", "-i", "x"], "no instance `x`", "it has two, careless"),
     "-D without value": (["check", "lock.spec", "-D", "Client"], "it takes NAME=VALUE", "-D Client=3"),
-    "-D unknown": (["check", "lock.spec", "-D", "Clients=3"], "`Clients` is no sort or parameter", "did you mean `Client`?"),
+    "-D unknown": (
+        ["check", "lock.spec", "-D", "Clients=3"],
+        "`Clients` is no sort or parameter",
+        "did you mean `Client`?",
+    ),
     "-D not a size": (["check", "lock.spec", "-D", "Client=0"], "its size is a number from 1", "-D Client=3"),
     "-D not a bool": (["check", "lock.spec", "-D", "careful=yes"], "careful is a bool", "true or false"),
     "-D not a number": (["check", "counter.spec", "-D", "top=x"], "top is a number", "-D top=3"),
@@ -35,7 +44,11 @@ MISTAKES = {
     "trace that is no ITF": (["show", "list.json"], "is not an ITF trace", ""),
     "empty file": (["check", "empty.spec"], "empty.spec is empty", "spectrace new"),
     "not UTF-8": (["check", "latin.spec"], "latin.spec is not UTF-8 text (line 2, byte 0xe9)", ""),
-    "folder that is not there": (["export", "lock.spec", "--to", "itf", "-o", "nowhere/x.json"], "cannot write nowhere/x.json", ""),
+    "folder that is not there": (
+        ["export", "lock.spec", "--to", "itf", "-o", "nowhere/x.json"],
+        "cannot write nowhere/x.json",
+        "",
+    ),
 }
 
 
@@ -43,9 +56,9 @@ MISTAKES = {
 def here(spectrace, tmp_path, monkeypatch):
     """A folder with the good and the bad files."""
     for spec in ("lock", "counter", "born_wrong"):
-        (tmp_path / f"{spec}.spec").write_text(open(f"{spec}.spec").read())
+        (tmp_path / f"{spec}.spec").write_text((HERE / "specs" / f"{spec}.spec").read_text())
     (tmp_path / "empty.spec").write_text("  \n\n")
-    (tmp_path / "latin.spec").write_bytes(b"protocol latin\n    \"caf\xe9\"\n")
+    (tmp_path / "latin.spec").write_bytes(b'protocol latin\n    "caf\xe9"\n')
     (tmp_path / "no.json").write_text("protocol lock")
     (tmp_path / "list.json").write_text("[1, 2]")
     monkeypatch.chdir(tmp_path)

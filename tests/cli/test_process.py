@@ -1,4 +1,5 @@
-"""What only a process of its own can show: Ctrl-C, closed pipes, full disks, standard input, and how little `--help` imports."""
+"""What only a process of its own can show: Ctrl-C, closed pipes, full disks, standard input, and how little `--help`
+imports."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def start(*args: object, **how: object) -> subprocess.Popen[str]:
 
 
 def interrupt(*args: object) -> tuple[int, str, str]:
-    """Presses Ctrl-C as soon as there is a line of progress; the exit code, stdout, and the terminal that stderr is."""
+    """Presses Ctrl-C as soon as there is a line of progress; the exit code, stdout, and the terminal that stderr
+    is."""
     terminal, end = os.openpty()
     p = start(*args, stderr=end)
     os.close(end)
@@ -72,7 +74,14 @@ def test_closed_pipe_is_no_error():
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_full_disk():
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command("show", "lock.spec"), stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), cwd=HERE / "specs")
+        done = subprocess.run(
+            command("show", "lock.spec"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            cwd=HERE / "specs",
+        )
     assert done.returncode == 1
     assert "no space left on device" in done.stderr and "Traceback" not in done.stderr
 
@@ -99,7 +108,9 @@ def test_help_imports_nothing_heavy():
 
 def test_show_imports_no_engine():
     program = "import sys, checker.cli as c; c.run(['show', 'lock.spec']); print(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment(), cwd=HERE / "specs")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment(), cwd=HERE / "specs"
+    )
     assert not set(done.stderr.split()) & {"numba", "llvmlite", "z3", "checker.engines.native.run"}
 
 
@@ -133,4 +144,3 @@ def test_progress_is_for_terminals(monkeypatch):
     assert "2,000,000 states · 1.0 M/s · frontier 1,000 · depth 12 · 48.0 MB · 2.00 s" in seen.getvalue()
     ticker.done()
     assert seen.getvalue().endswith("\x1b[2K")
-

@@ -8,12 +8,17 @@ from checker import library
 from checker.settings import Mistake, duration, memory
 
 
-@pytest.mark.parametrize(("text", "n"), [("1000", 1000), ("4K", 4096), ("500M", 500 << 20), ("4G", 4 << 30), ("1.5GiB", 3 << 29), ("2 gb", 2 << 30)])
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [("1000", 1000), ("4K", 4096), ("500M", 500 << 20), ("4G", 4 << 30), ("1.5GiB", 3 << 29), ("2 gb", 2 << 30)],
+)
 def test_memory(text, n):
     assert memory(text) == n
 
 
-@pytest.mark.parametrize(("text", "s"), [("30", 30), ("30s", 30), ("2m", 120), ("1h", 3600), ("200ms", 0.2), ("1h30m", 5400), ("1.5m", 90)])
+@pytest.mark.parametrize(
+    ("text", "s"), [("30", 30), ("30s", 30), ("2m", 120), ("1h", 3600), ("200ms", 0.2), ("1h30m", 5400), ("1.5m", 90)]
+)
 def test_duration(text, s):
     assert duration(text) == s
 

@@ -1,4 +1,5 @@
-"""ITF and JSON of states: what is written can be read back, for every value of every type; files of others can be shown."""
+"""ITF and JSON of states: what is written can be read back, for every value of every type; files of others can be
+shown."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import json
 import pytest
 
 import checker
-from checker.core.types import Bool, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Union, BagOf, values
+from checker.core.types import BagOf, Bool, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Union, values
 from checker.settings import Mistake
 from checker.trace import Itf, frames, itf_text, states_from_itf, to_itf
 
@@ -21,6 +22,9 @@ TYPES = [
     NODE,
     Option(NODE),
     Option(MARK),
+    Option(Int(0, 1)),
+    Option(Bool()),
+    Option(Set(NODE)),
     Tuple((NODE, SMALL)),
     Set(COLOUR),
     Set(Tuple((Bool(), COLOUR)), 2),
@@ -62,7 +66,15 @@ def test_identities_go_by_their_names(instance):
 
 @pytest.mark.parametrize(
     ("t", "bad"),
-    [(COLOUR, "blue"), (NODE, "Node1"), (SMALL, "one"), (SMALL, True and None), (Set(COLOUR), ["red"]), (MARK, {"at": "left"}), (Bool(), 1)],
+    [
+        (COLOUR, "blue"),
+        (NODE, "Node1"),
+        (SMALL, "one"),
+        (SMALL, None),
+        (Set(COLOUR), ["red"]),
+        (MARK, {"at": "left"}),
+        (Bool(), 1),
+    ],
 )
 def test_a_value_of_another_type_is_a_mistake(instance, t, bad):
     with pytest.raises(Mistake):
@@ -80,8 +92,16 @@ def test_traces_of_other_tools(spectrace, tmp_path):
         "#meta": {"format": "ITF"},
         "vars": ["balances", "q"],
         "states": [
-            {"#meta": {"index": 0}, "balances": {"#map": [["alice", {"#bigint": "0"}], ["bob", {"#bigint": "0"}]]}, "q": []},
-            {"#meta": {"index": 1}, "balances": {"#map": [["alice", {"#bigint": "10"}], ["bob", {"#bigint": "0"}]]}, "q": [{"#tup": [1, "a"]}]},
+            {
+                "#meta": {"index": 0},
+                "balances": {"#map": [["alice", {"#bigint": "0"}], ["bob", {"#bigint": "0"}]]},
+                "q": [],
+            },
+            {
+                "#meta": {"index": 1},
+                "balances": {"#map": [["alice", {"#bigint": "10"}], ["bob", {"#bigint": "0"}]]},
+                "q": [{"#tup": [1, "a"]}],
+            },
         ],
     }
     first, second = frames(data)

@@ -134,8 +134,8 @@ def two_phase_kernel(n: int, symmetry: str = "", **changes: Any) -> Kernel:
 
 # -- the lattice: three words, each counts up to a side; terminal in the corner ----------------------------------------------
 
-DIALS = ("SIDE", "FAULT_SUM", "STEP_SUM", "BOUND", "COPIES", "FIRST", "FIRST_FAULT", "FIRST_CUT")
-SIDE, FAULT_SUM, STEP_SUM, BOUND, COPIES, FIRST, FIRST_FAULT, FIRST_CUT = range(len(DIALS))
+DIALS = ("SIDE", "FAULT_SUM", "STEP_SUM", "BOUND", "COPIES", "FIRST", "FIRST_FAULT", "FIRST_CUT", "MAY_END")
+SIDE, FAULT_SUM, STEP_SUM, BOUND, COPIES, FIRST, FIRST_FAULT, FIRST_CUT, MAY_END = range(len(DIALS))
 OFF = -1
 dials = np.zeros(len(DIALS), np.int64)
 DIAL = int(dials.ctypes.data)
@@ -164,6 +164,8 @@ def lattice_expand(source, out, cap, stats, event):
         store(stats, axis, load(stats, axis) + counts[axis])
     store(event, 0, load(event, 0) + cut)
     store(event, 2, load(event, 2) | steps)
+    if k == 0 and total == load(DIAL, MAY_END):
+        store(event, 3, 1)
     if total == load(DIAL, FAULT_SUM):
         store(event, 1, 1 + load(source, 0))
         return 0
@@ -191,7 +193,7 @@ def lattice_check(row, want):
 @contextmanager
 def lattice(**settings: int) -> Iterator[Callable[..., Kernel]]:
     """A lattice of side 5 with some dials turned; gives a maker of kernels."""
-    defaults = {"SIDE": 5, "FAULT_SUM": OFF, "STEP_SUM": OFF, "BOUND": OFF, "COPIES": 1, "FIRST": 1}
+    defaults = {"SIDE": 5, "FAULT_SUM": OFF, "STEP_SUM": OFF, "BOUND": OFF, "COPIES": 1, "FIRST": 1, "MAY_END": OFF}
     for name, value in {**dict.fromkeys(DIALS, 0), **defaults, **settings}.items():
         dials[DIALS.index(name)] = value
     functions = lattice_expand.address, lattice_initial.address, lattice_check.address
@@ -332,6 +334,12 @@ def test_a_deadlock_is_found_at_its_depth(threads: int) -> None:
     assert outcome.exhausted  # nothing was left to expand
 
 
+def test_a_state_that_may_end_is_no_deadlock(threads: int) -> None:
+    with lattice(MAY_END=15) as kernel:
+        outcome = explore(kernel(check_deadlock=True), threads)
+    assert (outcome.events, outcome.distinct, outcome.stopped_by) == ([], 216, None)
+
+
 def test_every_fault_site_has_its_least_state(threads: int) -> None:
     with lattice(FAULT_SUM=3) as kernel:
         search = Search(kernel(check_deadlock=True), Limits(), threads)
@@ -441,7 +449,7 @@ def test_an_interrupted_level_still_shows_what_it_found() -> None:
 def successors(kernel: Kernel, row: Any) -> set[int]:
     """By the spec itself."""
     source, out = np.array(row, np.uint64), np.zeros(200, np.uint64)
-    stats, event = np.zeros(8, np.int64), np.zeros(3, np.int64)
+    stats, event = np.zeros(8, np.int64), np.zeros(4, np.int64)
     expand = two_phase(5)["expand"].ctypes
     n = expand(source.ctypes.data, out.ctypes.data, 199, stats.ctypes.data, event.ctypes.data)
     return {int(word) for word in out[:n]}

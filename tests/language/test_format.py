@@ -1,4 +1,4 @@
-"""The formatter writes what the parser reads: trees survive, comments stay with their lines, and formatting twice changes nothing."""
+"""The formatter writes what the parser reads: trees survive, comments stay with their lines, formatting twice changes nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from checker.language import syntax as s
 from checker.language.format import comments_of, format_tree
 from checker.language.pretty import WIDTH
 from checker.source import Source
+
 from . import trees
 
 SPECS = sorted(Path(__file__).parents[2].glob("specs/**/*.spec"))
@@ -151,7 +152,9 @@ def test_layout() -> None:
 
 def test_long_lines_are_broken() -> None:
     parts = [f"some_quite_long_name_{i} == {i}" for i in range(6)]
-    text = f"action Go(a: int)\n    require {' and '.join(parts)}\n    if {' or '.join(parts)}\n        x := f({', '.join(parts)})\n"
+    text = (
+        f"action Go(a: int)\n    require {' and '.join(parts)}\n    if {' or '.join(parts)}\n        x := f({', '.join(parts)})\n"
+    )
     after = formatted(text)
     assert read(after) == read(text)
     assert all(len(line) <= WIDTH for line in after.splitlines())
@@ -165,7 +168,22 @@ def test_lines_that_were_broken_stay_broken() -> None:
 
 
 def test_brackets() -> None:
-    kept = ["a or b and c", "(a or b) and c", "(a and b) or c", "not (a and b)", "not a and b", "a - (b - c)", "(r with x = 1).x", "-(a + b)"]
-    gone = {"((a))": "a", "(a + b) + c": "a + b + c", "(a == b) and c": "a == b and c", "f((a), (b))": "f(a, b)", "a and (forall x: T. p)": "a and forall x: T. p"}
+    kept = [
+        "a or b and c",
+        "(a or b) and c",
+        "(a and b) or c",
+        "not (a and b)",
+        "not a and b",
+        "a - (b - c)",
+        "(r with x = 1).x",
+        "-(a + b)",
+    ]
+    gone = {
+        "((a))": "a",
+        "(a + b) + c": "a + b + c",
+        "(a == b) and c": "a == b and c",
+        "f((a), (b))": "f(a, b)",
+        "a and (forall x: T. p)": "a and forall x: T. p",
+    }
     for text, after in {**{k: k for k in kept}, **gone}.items():
         assert formatted(f"assume {text}\n") == f"assume {after}\n"

@@ -35,7 +35,9 @@ leaves = name_exprs | numbers | st.sampled_from(["true", "false", "none", "self"
 ARITHMETIC = ["+", "-", "*", "//", "%"]
 high_bounds = st.recursive(
     numbers | name_exprs,
-    lambda e: node(s.Binary, st.sampled_from(ARITHMETIC), e, e) | node(s.Unary, st.just("-"), e) | node(s.Call, idents, some(e, 1, 2)),
+    lambda e: (
+        node(s.Binary, st.sampled_from(ARITHMETIC), e, e) | node(s.Unary, st.just("-"), e) | node(s.Call, idents, some(e, 1, 2))
+    ),
     max_leaves=4,
 )
 
@@ -49,11 +51,14 @@ def begins_bare(e: s.Expr) -> bool:
 
 
 types = st.recursive(
-    node(s.Named, st.sampled_from(["Node", "Vote", "bool", "int", "type"])) | node(s.Range, high_bounds.filter(begins_bare), high_bounds),
-    lambda t: node(s.TupleType, some(t, 2, 3))
-    | node(s.Collection, st.sampled_from(["set", "seq", "bag"]), t, maybe(high_bounds))
-    | node(s.MapType, t, t)
-    | node(s.OptionType, t.filter(lambda x: not isinstance(x, s.MapType))),
+    node(s.Named, st.sampled_from(["Node", "Vote", "bool", "int", "type"]))
+    | node(s.Range, high_bounds.filter(begins_bare), high_bounds),
+    lambda t: (
+        node(s.TupleType, some(t, 2, 3))
+        | node(s.Collection, st.sampled_from(["set", "seq", "bag"]), t, maybe(high_bounds))
+        | node(s.MapType, t, t)
+        | node(s.OptionType, t.filter(lambda x: not isinstance(x, s.MapType)))
+    ),
     max_leaves=4,
 )
 
@@ -98,7 +103,9 @@ plain = st.one_of(
 )
 statements = st.recursive(
     plain,
-    lambda x: node(s.If, some(st.tuples(exprs, some(x, 1, 2)), 1, 2), maybe(some(x, 1, 2))) | node(s.For, idents, exprs, some(x, 1, 2)),
+    lambda x: (
+        node(s.If, some(st.tuples(exprs, some(x, 1, 2)), 1, 2), maybe(some(x, 1, 2))) | node(s.For, idents, exprs, some(x, 1, 2))
+    ),
     max_leaves=4,
 )
 blocks = some(statements, 1, 3)

@@ -12,7 +12,8 @@ from checker.core.ir import Expr
 from checker.core.layout import layout, state_layout
 from checker.core.types import Type
 from checker.engines.native.codegen import Costs, Expressions
-from checker.engines.native.objects import load
+from checker.engines.native.objects import _engine as engine
+from checker.engines.native.objects import compile_ir, load
 from checker.engines.native.emit import DECLARATIONS, Fn
 from checker.engines.native.values import Mem, Module, Val
 
@@ -44,9 +45,11 @@ class Batch:
         fn.ret("void")
         self.functions.append(fn)
 
-    def compile(self) -> Batch:
+    def compile(self, remember: bool = True) -> Batch:
+        """Machine code for what was added.  `remember` it for the next run, unless it will not come again."""
         head = [DECLARATIONS, "declare i64 @llvm.umin.i64(i64, i64)"]
-        self.engine = load("\n".join([*head, *(f.text() for f in self.functions), *self.module.text()]))
+        ir = "\n".join([*head, *(f.text() for f in self.functions), *self.module.text()])
+        self.engine = load(ir) if remember else engine(compile_ir(ir))
         return self
 
     def run(self, name: str, vars: dict[str, Type], t: Type, rows: Rows) -> list[list[int] | None]:

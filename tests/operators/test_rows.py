@@ -37,13 +37,13 @@ def test_row(op: str) -> None:
     hold_all(tried)
 
 
-def hold_all(tried: list[Case]) -> None:
+def hold_all(tried: list[Case], remember: bool = True) -> None:
     """All executions of some cases against their meaning; their machine code is one module."""
     batch = Batch()
     lowered = [lower(c) for c in tried]
     for i, (c, (defined, value)) in enumerate(zip(tried, lowered, strict=True)):
         batch.add(f"case{i}", c.vars, defined, value)
-    batch.compile()
+    batch.compile(remember)
     for i, (c, (defined, value)) in enumerate(zip(tried, lowered, strict=True)):
         hold(c, defined, value, batch, f"case{i}")
 

@@ -15,7 +15,26 @@ Invariant: a row is in the arena exactly once, and the table finds it; equal tag
 import numpy as np
 from numba import njit
 
-from .memory import call2, call3, call5, fold, get, get32, load, lowest, prefetch, put, put32, store, tagged, vacant
+from .memory import (
+    call2,
+    call3,
+    call5,
+    copy2,
+    copy4,
+    fold,
+    get,
+    get32,
+    load,
+    lowest,
+    prefetch,
+    put,
+    put32,
+    store,
+    tagged,
+    unlike2,
+    unlike4,
+    vacant,
+)
 
 # fmt: off
 FIELDS = (
@@ -29,7 +48,7 @@ FIELDS = (
     "SOURCE", "END", "DEPTH", "LAST", "ENDS", "ENDED",
     # buffers: successors of one source and how many fit, how many were needed; the batch; lanes to all partitions
     "OUT", "CAP", "NEED", "HASHES", "RECENT", "RECENT_RAW", "LANES", "LANE_ROOM", "CURSOR",
-    # results: per action, (cut, fault, steps) of the ABI, best state + 1 per event, "something was noted", total
+    # results: per action, (cut, fault, steps, may end) of one call, best state + 1 per event, "something was noted", total
     "STATS", "EVENT", "BEST", "NOTED", "TRANSITIONS", "BUDGET",
 )
 (
@@ -86,10 +105,12 @@ def scatter(word):
 @njit(**_helper)
 def digest(row, words):
     """The hash of a row; its upper half, the tag, is never 0."""
-    mixed = get(row, 0)
-    for i in range(1, words):
-        mixed = fold(mixed ^ SEED, MULTIPLIER) ^ get(row, i)
-    return scatter(mixed + SEED) | TAGGED
+    mixed = SEED
+    for i in range(0, words - 1, 2):
+        mixed = fold(get(row, i) ^ MULTIPLIER, get(row, i + 1) ^ mixed)
+    if words & 1:
+        mixed ^= get(row, words - 1)
+    return scatter(mixed) | TAGGED
 
 
 @njit(**_helper)
@@ -99,11 +120,31 @@ def owner(mixed, parts):
 
 
 @njit(**_helper)
-def same(a, b, words):
+def unlike(a, b, words):
+    """0 if two rows are equal."""
+    different, i = np.int64(0), 0
+    while i + 4 <= words:
+        different |= unlike4(a + 8 * i, b + 8 * i)
+        i += 4
+    if words & 2:
+        different |= unlike2(a + 8 * i, b + 8 * i)
+        i += 2
+    if words & 1:
+        different |= np.int64(get(a, i) != get(b, i))
+    return different
+
+
+@njit(**_helper)
+def copy(source, target, words):
     i = 0
-    while i < words and get(a, i) == get(b, i):
-        i += 1
-    return i == words
+    while i + 4 <= words:
+        copy4(source + 8 * i, target + 8 * i)
+        i += 4
+    if words & 2:
+        copy2(source + 8 * i, target + 8 * i)
+        i += 2
+    if words & 1:
+        put(target, i, get(source, i))
 
 
 @njit(**_helper)
@@ -112,12 +153,6 @@ def less(a, b, words):
         if get(a, i) != get(b, i):
             return get(a, i) < get(b, i)
     return False
-
-
-@njit(**_helper)
-def copy(source, target, words):
-    for i in range(words):
-        put(target, i, get(source, i))
 
 
 # -- events ----------------------------------------------------------------------------------------------------------------
@@ -144,7 +179,7 @@ def note_bits(p, place, bits, state):
 
 @njit(**_part)
 def note_expansion(p, source, successors, cut):
-    """What one expansion reported: steps, a fault, or nothing at all (a deadlock)."""
+    """What one expansion reported: steps, a fault, or nothing at all where it may not end (a deadlock)."""
     event = p[EVENT]
     fault = load(event, 1)
     note_bits(p, STEPS, load(event, 2), source)
@@ -181,7 +216,7 @@ def settle(p, rows, parents, n):
             alike = tagged(table + offset, mixed)
             while alike and not known:
                 entry = get(table + offset, lowest(alike))
-                known = same(arena + (np.int64(entry & LOW) - 1) * width, row, words)
+                known = not unlike(arena + (np.int64(entry & LOW) - 1) * width, row, words)
                 alike &= alike - 1
             free = 0 if known else vacant(table + offset)
             if known or free:
@@ -233,7 +268,7 @@ def split_group(table, bits, group):
         put(old, i, EMPTY)
         odd = np.int64(entry >> np.uint64(64 - bits)) - 2 * group
         fill = in_odd if odd else in_even
-        if odd < 0 or fill == GROUP:  # it had overflowed into this group, or must overflow into the next
+        if odd < 0 or odd > 1 or fill == GROUP:  # it had overflowed into this group, or must overflow into the next
             place(table, bits, entry)
             in_even, in_odd = fill_of(even), fill_of(even + GROUP_BYTES)
         else:
@@ -278,7 +313,7 @@ def lookup(p, row):
         alike = tagged(p[TABLE] + offset, mixed)
         while alike:
             state = np.int64(get(p[TABLE] + offset, lowest(alike)) & LOW) - 1
-            if same(p[ARENA] + 8 * words * state, row, words):
+            if not unlike(p[ARENA] + 8 * words * state, row, words):
                 return state
             alike &= alike - 1
         if vacant(p[TABLE] + offset):
@@ -304,13 +339,9 @@ def sweep(p, check, want, first, last):
 def is_news(recent, row, source_row, mixed, words):
     """1 unless the row is its source, or one generated a moment ago: `recent` remembers one per place."""
     place = recent + (np.int64(mixed) & RECENT_MASK) * 8 * words
-    differs, unknown = np.uint64(0), np.uint64(0)
-    for i in range(words):
-        word = get(row, i)
-        differs |= word ^ get(source_row, i)
-        unknown |= word ^ get(place, i)
-        put(place, i, word)
-    return np.int64(differs != 0) & np.int64(unknown != 0)
+    news = np.int64(unlike(row, source_row, words) != 0) & np.int64(unlike(row, place, words) != 0)
+    copy(row, place, words)
+    return news
 
 
 @njit(**_part)
@@ -389,10 +420,12 @@ def advance(p):
 @njit(**_part)
 def crowded(p):
     """Is there a lane to another partition that a batch might overflow?"""
+    fullest = 0
     for part in range(p[PARTS]):
-        if part != p[ME] and np.int64(get(p[LANES], LANE * part + 2)) + BATCH + p[CAP] > p[LANE_ROOM]:
-            return True
-    return False
+        fill = load(p[LANES], LANE * part + 2)
+        if part != p[ME] and fill > fullest:
+            fullest = fill
+    return fullest + BATCH + p[CAP] > p[LANE_ROOM]
 
 
 @njit("int64(int64[::1])", **_kernel)

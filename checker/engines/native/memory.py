@@ -3,6 +3,8 @@
 Here live `Region` (reserve much, touch only what is used), the memory the machine can spare, and the Numba intrinsics
 for loads, stores, prefetch, a 128-bit multiply and calls through addresses. Nothing here knows what a state is.
 Invariant: bytes of a region that nobody wrote are zero, and growing keeps every byte written.
+
+Who changes an instruction must touch the files that use it: Numba's cache goes by the date of the kernel's own file.
 """
 
 from __future__ import annotations
@@ -212,6 +214,53 @@ def put32(_context: Any, base: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), emit
+
+
+def _wide(builder: Any, base: Any, words: int) -> Any:
+    """So many words at `base` as one vector (not aligned)."""
+    vector = ir.VectorType(_I64, words)
+    return builder.load(builder.inttoptr(base, vector.as_pointer()), typ=vector, align=8)
+
+
+def _copy(words: int) -> Any:
+    def emit(context: Any, builder: Any, _s: Any, args: Any) -> Any:
+        target = builder.inttoptr(args[1], ir.VectorType(_I64, words).as_pointer())
+        builder.store(_wide(builder, args[0], words), target, align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+def _unlike(words: int) -> Any:
+    def emit(_c: Any, builder: Any, _s: Any, args: Any) -> Any:
+        different = builder.icmp_unsigned("!=", _wide(builder, args[0], words), _wide(builder, args[1], words))
+        return builder.zext(builder.bitcast(different, ir.IntType(words)), _I64)
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
+def copy2(_context: Any, source: Any, target: Any) -> Any:
+    """Copy 2 words."""
+    return _copy(2)
+
+
+@intrinsic
+def copy4(_context: Any, source: Any, target: Any) -> Any:
+    """Copy 4 words."""
+    return _copy(4)
+
+
+@intrinsic
+def unlike2(_context: Any, a: Any, b: Any) -> Any:
+    """0 if the 2 words at these addresses are equal."""
+    return _unlike(2)
+
+
+@intrinsic
+def unlike4(_context: Any, a: Any, b: Any) -> Any:
+    """0 if the 4 words at these addresses are equal."""
+    return _unlike(4)
 
 
 @intrinsic

@@ -1,7 +1,7 @@
 """Random walks by `meaning`: for instances too large to exhaust, and for behaviours to feed to something else.
 
-A walk looks at every property on its way.  It can show that something is wrong, never that nothing is: what it did not see says
-nothing.  The same seed gives the same walks.
+A walk looks at every property on its way.  It can show that something is wrong, never that nothing is: what it did
+not see says nothing.  The same seed gives the same walks.
 """
 
 from __future__ import annotations
