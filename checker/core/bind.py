@@ -230,6 +230,8 @@ class Binder:
                 if isinstance(c, Const):
                     t = join(a.type, b.type)
                     return fit(a if c.value else b, t)
+                if (a, b) == (TRUE, FALSE):
+                    return c
                 t = join(a.type, b.type)
                 return replace(e, type=t, cond=c, then=fit(a, t), orelse=fit(b, t))
             case Let():

@@ -232,7 +232,7 @@ def deliverable(world: World, m: Message, receiver: Value) -> Iterator[Rec]:
                 yield queue[0]
         return
     at = len(m.payload.fields)
-    for x in in_network(world, m.name):
+    for x in in_order(list(in_network(world, m.name))):
         if not m.to or receiver is None or x.values[at] == receiver:
             yield x
 
@@ -275,8 +275,7 @@ def _run(body: tuple[Stmt, ...], env: Env, world: World, so_far: Outcome) -> Ite
 
 
 def _choose(s: Choose, rest: tuple[Stmt, ...], env: Env, world: World, so_far: Outcome) -> Iterator[Outcome]:
-    domain = evaluate(s.domain, env, world)
-    for x in domain:
+    for x in in_order(evaluate(s.domain, env, world)):
         inner = {**env, s.name: x}
         chosen = replace(so_far, choices=(*so_far.choices, (s.name, x)))
         yield from _run((Require(s.where, span=s.span), *rest), inner, world, chosen)
@@ -338,7 +337,7 @@ def initial_states(instance: Instance) -> Iterator[State]:
 
 def _cell(instance: Instance, init: Expr, choice: bool, env: Env) -> list[Value]:
     found = evaluate(init, env, World(instance, {}))
-    return list(found) if choice else [found]
+    return list(in_order(found)) if choice else [found]
 
 
 def _combine(keyed: bool, keys: list[Value], cells: list[list[Value]]) -> Iterator[Value]:
@@ -349,6 +348,11 @@ def _combine(keyed: bool, keys: list[Value], cells: list[list[Value]]) -> Iterat
         return
     for row in product(*cells):
         yield Map(zip(keys, row, strict=True))
+
+
+def in_order(found: Any) -> Any:
+    """The elements of a set in the same order in every run: sets of Python have none, and behaviours should not depend on that."""
+    return sorted(found, key=render) if len(found) > 1 else found
 
 
 def render(v: Value) -> str:

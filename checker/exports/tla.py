@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from checker.core.bind import Instance, Transition, statements
@@ -36,6 +37,7 @@ from checker.core.ir import (
     Sent,
     SetOf,
     Stmt,
+    base_name,
 )
 from checker.core.lower import Lowering, ProgramAction, _start, subst
 from checker.core.operators.table import TRUE
@@ -108,7 +110,17 @@ class Exporter:
         self.low = Lowering(instance, expand=False)
         self.vars = {n: identifier(n) for n in instance.vars}
         self.enums: dict[str, Enum] = {}
+        self.locals: dict[str, str] = {}
         self.fresh = 0
+
+    def local(self, name: str) -> str:
+        """What a bound name is called: as the user called it, if nothing else is."""
+        if name not in self.locals:
+            base = identifier(base_name(name))
+            taken = {*self.vars.values(), *self.locals.values(), *map(identifier, self.instance.sorts)}
+            free = (base if k == 1 else f"{base}_{k}" for k in count(1))
+            self.locals[name] = next(x for x in free if x not in taken)
+        return self.locals[name]
 
     @property
     def module(self) -> str:
@@ -209,7 +221,7 @@ class Exporter:
         body = lowered.body
         bound: list[tuple[str, Choose]] = []
         while body and isinstance(body[0], Choose) and isinstance(body[0].domain, Apply) and body[0].domain.op == "all":
-            bound.append((identifier(body[0].name), body[0]))
+            bound.append((self.local(body[0].name), body[0]))
             body = body[1:]
         head = f"{name}({', '.join(n for n, _ in bound)})" if bound else name
         text = f"{head} ==\n{_indent(self.block(body, Names(dict(self.vars))), 4)}\n"
@@ -228,12 +240,12 @@ class Exporter:
                 good = self.block(rest, names, start)
                 return f"/\\ IF {self.expr(s.cond, names)}\n   THEN\n{_indent(good, 6)}\n   ELSE {self._faulty(start)}"
             case LetStmt():
-                return self._let(identifier(s.name), self.expr(s.value, names), self.block(rest, names, start))
+                return self._let(self.local(s.name), self.expr(s.value, names), self.block(rest, names, start))
             case Choose():
                 domain = self.expr(s.domain, names)
                 if isinstance(s.domain.type, BagOf):
                     domain = f"DOMAIN {domain}"
-                return f"/\\ \\E {identifier(s.name)} \\in {domain} :\n{_indent(self.block(rest, names, start), 6)}"
+                return f"/\\ \\E {self.local(s.name)} \\in {domain} :\n{_indent(self.block(rest, names, start), 6)}"
             case Assign():
                 return self._assign(s, rest, names, start)
             case IfStmt():
@@ -409,16 +421,16 @@ class Exporter:
             case Const():
                 return self.value(e.value, e.type)
             case Local():
-                return identifier(e.name)
+                return self.local(e.name)
             case Read():
                 return (names.primed if e.primed else names.vars)[e.var]
             case If():
                 return self._condition(e, go)
             case Quant():
                 q = "\\A" if e.kind == "forall" else "\\E"
-                return f"({q} {identifier(e.name)} \\in {self._domain(e.domain, go)} : {go(e.body)})"
+                return f"({q} {self.local(e.name)} \\in {self._domain(e.domain, go)} : {go(e.body)})"
             case SetOf():
-                name, domain = identifier(e.name), self._domain(e.domain, go)
+                name, domain = self.local(e.name), self._domain(e.domain, go)
                 inner = domain if e.where == TRUE else f"{{{name} \\in {domain} : {go(e.where)}}}"
                 if isinstance(e.body, Local) and e.body.name == e.name:
                     return inner
@@ -427,11 +439,11 @@ class Exporter:
                 return self._fold(e, go)
             case Mapping():
                 assert isinstance(e.type, MapOf)
-                return f"[{identifier(e.name)} \\in {self.type(e.type.key)} |-> {go(e.body)}]"
+                return f"[{self.local(e.name)} \\in {self.type(e.type.key)} |-> {go(e.body)}]"
             case Let() if isinstance(e.value, Local | Const):
                 return go(subst(e.body, {e.name: e.value}))
             case Let():
-                return f"(LET {identifier(e.name)} == {go(e.value)} IN {go(e.body)})"
+                return f"(LET {self.local(e.name)} == {go(e.value)} IN {go(e.body)})"
             case Fit():
                 if isinstance(e.type, BagOf) and not isinstance(e.value.type, BagOf):
                     return "[x \\in {} |-> 0]"
@@ -457,7 +469,7 @@ class Exporter:
         return f"(IF {c} THEN {go(a)} ELSE {go(b)})"
 
     def _fold(self, e: Fold, go: Callable[[Expr], str]) -> str:
-        name = identifier(e.name)
+        name = self.local(e.name)
         domain = f"{{{name} \\in {self._domain(e.domain, go)} : {go(e.where)}}}"
         if e.kind == "sum":
             return f"SumOver([{name} \\in {domain} |-> {go(e.body)}], {domain})"

@@ -221,7 +221,7 @@ RULES: dict[type[s.Expr], Callable[[Any, int], list[Doc]]] = {
     s.Member: lambda e, _: [*expr(e.base, POSTFIX), word(f".{e.name.name}", e.name)],
     s.Index: lambda e, _: [
         *expr(e.base, POSTFIX),
-        *brackets("[", [expr(e.index)], "]", Span(e.index.span.line, 0, own(e).end_line, 0)),
+        *brackets("[", [expr(e.index)], "]", Span(e.base.span.end_line, 0, own(e).end_line, 0)),
     ],
     s.Slice: _slice,
     s.Prime: lambda e, _: [*expr(e.base, POSTFIX), end("'", e)],

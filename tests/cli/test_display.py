@@ -44,7 +44,7 @@ def test_every_kind_of_step_has_its_words(faults):
 
 def test_only_what_changed_is_told(spectrace):
     instance = checker.bind("shapes.spec")
-    display, (state, *_) = Display(instance), initial_states(instance)
+    display, (state, _) = Display(instance), initial_states(instance)
     left, right = Id("Node", 0), Id("Node", 1)
     after = {
         **state,

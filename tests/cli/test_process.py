@@ -114,6 +114,25 @@ def test_show_imports_no_engine():
     assert not set(done.stderr.split()) & {"numba", "llvmlite", "z3", "checker.engines.native.run"}
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["simulate", "two_phase_commit", "--seed", "3", "--traces", "5", "--depth", "9", "-i", "hasty"],
+        ["check", "two_phase_commit", "-i", "hasty", "--engine", "python"],
+    ],
+    ids=["simulate", "check"],
+)
+def test_the_same_output_every_time(args):
+    """Whatever order Python's sets happen to have."""
+    outs = set()
+    for seed in ("1", "2", "3"):
+        env = {**environment(), "PYTHONHASHSEED": seed}
+        out = subprocess.run(command(*args), capture_output=True, text=True, env=env, cwd=HERE / "specs").stdout
+        outs.add("\n".join(line for line in out.splitlines() if ": compiled in " not in line))
+    assert len(outs) == 1
+    assert "violated" in outs.pop()
+
+
 def test_version(process):
     from checker import __version__
 

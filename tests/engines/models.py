@@ -480,9 +480,10 @@ class Body:
     def choose(self) -> list[str]:
         name, where = self.world.fresh("c"), ""
         domain, of = self.phrases.domain(1)
+        with self.phrases.knowing(Place(name, of)):
+            if self.dice.chance(40):
+                where = f" where {self.phrases.condition(1)}"
         self.phrases.places.append(Place(name, of))
-        if self.dice.chance(40):
-            where = f" where {self.phrases.condition(1)}"
         return [f"choose {name} in {domain}{where}"]
 
     def branch(self) -> list[str]:

@@ -302,9 +302,9 @@ def _literal(t: Type, v: Any) -> Const:
 
 
 def _constant_positions(n: int, name: str) -> list[tuple[int, ...]]:
-    """None; and then, for one type in three, one after the other and all."""
+    """None; and then, for one in five, one after the other and all."""
     some = [(), *((i,) for i in range(n))] if n > 1 else [()]
-    return [*some, tuple(range(n))] if n and Random(name).random() < 0.34 else some[:1]
+    return [*some, tuple(range(n))] if n and Random(name).random() < 0.2 else some[:1]
 
 
 def _finite(t: Type) -> bool:

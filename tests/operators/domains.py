@@ -6,7 +6,7 @@ The pools of parts are used in the pools of wholes, so that equal values, elemen
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from itertools import islice
 from random import Random
 from typing import Any
@@ -136,7 +136,7 @@ TYPES: list[Type] = [*SCALARS, *OPTIONS, *RECORDS, *TUPLES, *UNIONS, *SETS, *SLO
 FEW = 24
 
 
-@lru_cache(maxsize=None)
+@cache
 def pool(t: Type) -> tuple[Value, ...]:
     """All values of a small type, some of a large one: the first and extreme ones among them, always in the same order."""
     if card(t) <= FEW:

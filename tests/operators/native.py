@@ -12,9 +12,9 @@ from checker.core.ir import Expr
 from checker.core.layout import layout, state_layout
 from checker.core.types import Type
 from checker.engines.native.codegen import Costs, Expressions
+from checker.engines.native.emit import DECLARATIONS, Fn
 from checker.engines.native.objects import _engine as engine
 from checker.engines.native.objects import compile_ir, load
-from checker.engines.native.emit import DECLARATIONS, Fn
 from checker.engines.native.values import Mem, Module, Val
 
 Rows = list[dict[str, Any]]

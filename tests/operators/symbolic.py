@@ -5,10 +5,13 @@ The unknowns of a declared value get the bits that stand for a given plain value
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_, or_
 from random import Random
 from typing import Any
 
 import z3
+from z3 import z3core as core
 
 from checker.core.types import Bag, BagOf, Bool, MapOf, Option, Record, Seq, Set, Tuple, Type, Union, Value, card, children
 from checker.engines.smt.bits import Bit
@@ -35,13 +38,16 @@ def unknowns(t: Type) -> int:
     return card(t)
 
 
+CONTEXT = z3.main_ctx().ref()
+
+
 class Columns:
     """Truth values in `n` rows."""
 
     def __init__(self, n: int) -> None:
         self.n, self.all = n, (1 << n) - 1
         self.known: dict[int, int] = {}
-        self.kept: list[Any] = []  # an id means something only while its term lives
+        self.kept: list[Any] = []  # an address means something only while its term lives
         self.rng = Random(n)
 
     def assign(self, t: Type, v: Any, xs: list[Value]) -> None:
@@ -95,37 +101,34 @@ class Columns:
             self._bit(term.arg(0), [not x for x in on])
         else:
             self.kept.append(term)
-            self.known[term.get_id()] = int("".join("01"[x] for x in reversed(on)) or "0", 2)
+            self.known[term.ast.value] = int("".join("01"[x] for x in reversed(on)) or "0", 2)
 
     def column(self, term: Bit) -> int:
         """In which rows is it true?"""
         if isinstance(term, bool):
             return self.all if term else 0
-        if term.get_id() not in self.known:
-            self.kept.append(term)
-            self.known[term.get_id()] = self._column(term)
-        return self.known[term.get_id()]
+        self.kept.append(term)
+        return self._of(term.ast)
 
-    def _column(self, term: z3.BoolRef) -> int:
-        args = [self.column(a) for a in term.children()]
-        match term.decl().kind():
+    def _of(self, ast: Any) -> int:
+        if ast.value not in self.known:
+            self.known[ast.value] = self._computed(ast)
+        return self.known[ast.value]
+
+    def _computed(self, ast: Any) -> int:
+        args = [self._of(core.Z3_get_app_arg(CONTEXT, ast, i)) for i in range(core.Z3_get_app_num_args(CONTEXT, ast))]
+        match core.Z3_get_decl_kind(CONTEXT, core.Z3_get_app_decl(CONTEXT, ast)):
             case z3.Z3_OP_AND:
-                out = self.all
-                for a in args:
-                    out &= a
-                return out
+                return reduce(and_, args, self.all)
             case z3.Z3_OP_OR:
-                out = 0
-                for a in args:
-                    out |= a
-                return out
+                return reduce(or_, args, 0)
             case z3.Z3_OP_NOT:
                 return self.all & ~args[0]
             case z3.Z3_OP_EQ | z3.Z3_OP_IFF:
                 return self.all & ~(args[0] ^ args[1])
             case z3.Z3_OP_ITE:
                 return args[0] & args[1] | ~args[0] & args[2]
-        raise AssertionError(f"an unknown without a value, or an unexpected connective: {term}")
+        raise AssertionError("an unknown without a value, or an unexpected connective")
 
     def value(self, v: Any, row: int) -> Value:
         """The plain value in a row."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, TypeAlias
 
 import z3
-from z3.z3core import Z3_mk_and, Z3_mk_not, Z3_mk_or
+from z3.z3core import Z3_get_app_decl, Z3_get_decl_kind, Z3_mk_and, Z3_mk_not, Z3_mk_or
 
 Bit: TypeAlias = "bool | z3.BoolRef"
 CONTEXT = z3.main_ctx()
@@ -29,7 +29,7 @@ def all_of(bits: Iterable[Bit]) -> Bit:
             if not b:
                 return False
         else:
-            terms[b.get_id()] = b
+            terms[b.ast.value] = b
     if len(terms) <= 1:
         return next(iter(terms.values()), True)
     return _term(Z3_mk_and, terms.values())
@@ -43,7 +43,7 @@ def any_of(bits: Iterable[Bit]) -> Bit:
             if b:
                 return True
         else:
-            terms[b.get_id()] = b
+            terms[b.ast.value] = b
     if len(terms) <= 1:
         return next(iter(terms.values()), False)
     return _term(Z3_mk_or, terms.values())
@@ -52,7 +52,7 @@ def any_of(bits: Iterable[Bit]) -> Bit:
 def negation(a: Bit) -> Bit:
     if isinstance(a, bool):
         return not a
-    if z3.is_not(a):
+    if Z3_get_decl_kind(CONTEXT.ref(), Z3_get_app_decl(CONTEXT.ref(), a.ast)) == z3.Z3_OP_NOT:
         return a.arg(0)
     return z3.BoolRef(Z3_mk_not(CONTEXT.ref(), a.ast), CONTEXT)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, SetOf
 from checker.core.operators import TABLE
-from checker.core.types import Int, MapOf, Type, values
+from checker.core.types import MapOf, Type, values
 from checker.engines.smt.bits import Bit, all_of, any_of, both, either, negation
 from checker.engines.smt.terms import OneHot, Sym, Table, junk
 from checker.engines.smt.values import Values
@@ -79,7 +79,8 @@ class Expressions(Values):
         return out
 
     def _sum(self, e: Fold, env: Env) -> OneHot:
-        out = zero = self.constant(Int(0, 0), 0)
+        zero = OneHot({0: True})
+        out = zero
         for g, x in self._found(e, env):
             out = self.arith("add", out, self.choose(g, x, zero))
         return out

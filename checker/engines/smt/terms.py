@@ -10,7 +10,24 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checker.core.types import Bag, BagOf, Bool, Infinite, Map, MapOf, Option, Rec, Record, Seq, Set, Tuple, Type, Value, card, values
+from checker.core.types import (
+    Bag,
+    BagOf,
+    Bool,
+    Infinite,
+    Map,
+    MapOf,
+    Option,
+    Rec,
+    Record,
+    Seq,
+    Set,
+    Tuple,
+    Type,
+    Value,
+    card,
+    values,
+)
 from checker.engines.smt.bits import Bit, all_of, any_of, both, chosen, either, negation, same
 
 FLAT = 256  # a set over a domain up to this size has a bit for each possible element, whatever its capacity

@@ -32,10 +32,10 @@ from checker.core.types import (
 )
 from checker.engines.smt.bits import Bit, all_of, any_of, both, either, exactly_one, negation
 from checker.engines.smt.terms import (
+    Mask,
     Maybe,
     OneHot,
     OneOf,
-    Mask,
     Product,
     Sequence,
     Slots,
@@ -383,8 +383,8 @@ class Values:
         rules.append(exactly_one(list(out.cases.values())))
         return out
 
-    def value_of(self, model: z3.ModelRef | None, v: Sym) -> Value:
-        """The plain value in a model of Z3 (a constant needs none)."""
+    def value_of(self, model: Any, v: Sym) -> Value:
+        """The plain value in a model of Z3 (z3.ModelRef; None will do for a constant)."""
         return plain(lambda bit: z3.is_true(model.eval(bit, model_completion=True)), v)
 
 

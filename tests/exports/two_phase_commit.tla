@@ -1,0 +1,111 @@
+-------------------- MODULE two_phase_commit --------------------
+\* two_phase_commit, instance three: written by spectrace
+EXTENDS Integers, Sequences, FiniteSets, TLC
+
+CONSTANTS none, RM_1, RM_2, RM_3
+RM == {RM_1, RM_2, RM_3}
+VARIABLES tm, ready, rm_state, sent_Prepared, sent_Commit, sent_Abort, fault
+vars == <<tm, ready, rm_state, sent_Prepared, sent_Commit, sent_Abort, fault>>
+
+FloorDiv(a, b) == IF b > 0 THEN a \div b ELSE (-a) \div (-b)
+FloorMod(a, b) == a - b * FloorDiv(a, b)
+Max(S) == CHOOSE x \in S : \A y \in S : y <= x
+Min(S) == CHOOSE x \in S : \A y \in S : x <= y
+RECURSIVE SumOver(_, _)
+SumOver(f, S) == IF S = {} THEN 0 ELSE LET x == CHOOSE x \in S : TRUE IN f[x] + SumOver(f, S \ {x})
+BagCount(b, x) == IF x \in DOMAIN b THEN b[x] ELSE 0
+BagAdd(b, x) == IF x \in DOMAIN b THEN [b EXCEPT ![x] = @ + 1] ELSE b @@ (x :> 1)
+BagRemove(b, x) == IF b[x] > 1 THEN [b EXCEPT ![x] = @ - 1] ELSE [y \in DOMAIN b \ {x} |-> b[y]]
+BagSize(b) == SumOver(b, DOMAIN b)
+Elems(s) == {s[i] : i \in DOMAIN s}
+
+Init ==
+    /\ LET tm_11 == "init" IN
+          /\ LET ready_12 == {} IN
+                /\ LET rm_state_14 == (RM_1 :> "working") IN
+                      /\ LET rm_state_16 == rm_state_14 @@ (RM_2 :> "working") IN
+                            /\ LET rm_state_18 == rm_state_16 @@ (RM_3 :> "working") IN
+                                  /\ LET sent_Prepared_19 == {} IN
+                                        /\ LET sent_Commit_20 == {} IN
+                                              /\ LET sent_Abort_21 == {} IN
+                                                    /\ tm = tm_11
+                                                    /\ ready = ready_12
+                                                    /\ rm_state = rm_state_18
+                                                    /\ sent_Prepared = sent_Prepared_19
+                                                    /\ sent_Commit = sent_Commit_20
+                                                    /\ sent_Abort = sent_Abort_21
+                                                    /\ fault = FALSE
+
+TM_on_Prepared ==
+    /\ \E message \in sent_Prepared :
+          /\ LET Prepared == message IN
+                /\ LET rm == Prepared[2].rm IN
+                      /\ (tm = "init")
+                      /\ LET ready_1 == (ready \cup {rm}) IN
+                            /\ ready' = ready_1
+                            /\ UNCHANGED <<tm, rm_state, sent_Prepared, sent_Commit, sent_Abort, fault>>
+
+TM_DecideCommit ==
+    /\ ((tm = "init") /\ (ready = RM))
+    /\ LET tm_2 == "done_commit" IN
+          /\ LET sent_Commit_3 == (sent_Commit \cup {<<"Commit">>}) IN
+                /\ tm' = tm_2
+                /\ sent_Commit' = sent_Commit_3
+                /\ UNCHANGED <<ready, rm_state, sent_Prepared, sent_Abort, fault>>
+
+TM_DecideAbort ==
+    /\ (tm = "init")
+    /\ LET tm_4 == "done_abort" IN
+          /\ LET sent_Abort_5 == (sent_Abort \cup {<<"Abort">>}) IN
+                /\ tm' = tm_4
+                /\ sent_Abort' = sent_Abort_5
+                /\ UNCHANGED <<ready, rm_state, sent_Prepared, sent_Commit, fault>>
+
+RM_Prepare(self) ==
+    /\ (rm_state[self] = "working")
+    /\ LET rm_state_6 == [rm_state EXCEPT ![self] = "prepared"] IN
+          /\ LET sent_Prepared_7 == (sent_Prepared \cup {<<"Prepared", [rm |-> self]>>}) IN
+                /\ rm_state' = rm_state_6
+                /\ sent_Prepared' = sent_Prepared_7
+                /\ UNCHANGED <<tm, ready, sent_Commit, sent_Abort, fault>>
+
+RM_ChooseToAbort(self) ==
+    /\ (rm_state[self] = "working")
+    /\ LET rm_state_8 == [rm_state EXCEPT ![self] = "aborted"] IN
+          /\ rm_state' = rm_state_8
+          /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
+
+RM_on_Commit ==
+    /\ \E message_2 \in sent_Commit :
+          /\ LET Commit == message_2 IN
+                /\ \E self \in RM :
+                      /\ LET rm_state_9 == [rm_state EXCEPT ![self] = "committed"] IN
+                            /\ rm_state' = rm_state_9
+                            /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
+
+RM_on_Abort ==
+    /\ \E message_3 \in sent_Abort :
+          /\ LET Abort == message_3 IN
+                /\ \E self \in RM :
+                      /\ LET rm_state_10 == [rm_state EXCEPT ![self] = "aborted"] IN
+                            /\ rm_state' = rm_state_10
+                            /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
+
+Terminal == (\A r_2 \in RM : (rm_state[r_2] \in {"aborted", "committed"}))
+Next ==
+    /\ fault = FALSE
+    /\ \/ TM_on_Prepared
+       \/ TM_DecideCommit
+       \/ TM_DecideAbort
+       \/ \E self \in RM : RM_Prepare(self)
+       \/ \E self \in RM : RM_ChooseToAbort(self)
+       \/ RM_on_Commit
+       \/ RM_on_Abort
+       \/ Terminal /\ UNCHANGED vars
+
+Spec == Init /\ [][Next]_vars
+NoFault == fault = FALSE
+Consistent == (~ (\E a \in RM : (\E b \in RM : ((rm_state[a] = "aborted") /\ (rm_state[b] = "committed")))))
+Stable == [][(\A r \in RM : ((rm_state[r] \in {"aborted", "committed"}) => (rm_state'[r] = rm_state[r])))]_vars
+Symmetry == Permutations(RM)
+============================================================
