@@ -63,21 +63,22 @@ from checker.core.types import (
 RESERVED = set(
     "ACTION ASSUME ASSUMPTION AXIOM BY CASE CHOOSE CONSTANT CONSTANTS CORE DEF DEFINE DOMAIN ELSE ENABLED EXCEPT EXTENDS HAVE HIDE IF IN INSTANCE LAMBDA LEMMA LET LOCAL "
     "MODULE NEW OBVIOUS OMITTED OTHER PICK PROOF PROPOSITION PROVE QED RECURSIVE SF SUBSET SUFFICES TAKE THEN THEOREM UNCHANGED UNION USE VARIABLE VARIABLES WF WITH "
-    "WITNESS STRING BOOLEAN TRUE FALSE Nat Int Seq Len Head Tail Append SubSeq Cardinality Next Init Spec vars none fault Permutations SelectSeq".split()
+    "WITNESS STRING BOOLEAN TRUE FALSE Nat Int Seq Len Head Tail Append SubSeq Cardinality Next Init Spec vars none fault Permutations SelectSeq "
+    "FloorDiv FloorMod Max Min SumOver BagCount BagAdd BagRemove BagSize Elems NoFault Bound Symmetry Terminal".split()
 )
 
 HELPERS = r"""
-FloorDiv(a, b) == IF b > 0 THEN a \div b ELSE (-a) \div (-b)
-FloorMod(a, b) == a - b * FloorDiv(a, b)
-Max(S) == CHOOSE x \in S : \A y \in S : y <= x
-Min(S) == CHOOSE x \in S : \A y \in S : x <= y
+FloorDiv(a__, b__) == IF b__ > 0 THEN a__ \div b__ ELSE (-a__) \div (-b__)
+FloorMod(a__, b__) == a__ - b__ * FloorDiv(a__, b__)
+Max(S__) == CHOOSE x__ \in S__ : \A y__ \in S__ : y__ <= x__
+Min(S__) == CHOOSE x__ \in S__ : \A y__ \in S__ : x__ <= y__
 RECURSIVE SumOver(_, _)
-SumOver(f, S) == IF S = {} THEN 0 ELSE LET x == CHOOSE x \in S : TRUE IN f[x] + SumOver(f, S \ {x})
-BagCount(b, x) == IF x \in DOMAIN b THEN b[x] ELSE 0
-BagAdd(b, x) == IF x \in DOMAIN b THEN [b EXCEPT ![x] = @ + 1] ELSE b @@ (x :> 1)
-BagRemove(b, x) == IF b[x] > 1 THEN [b EXCEPT ![x] = @ - 1] ELSE [y \in DOMAIN b \ {x} |-> b[y]]
-BagSize(b) == SumOver(b, DOMAIN b)
-Elems(s) == {s[i] : i \in DOMAIN s}
+SumOver(f__, S__) == IF S__ = {} THEN 0 ELSE LET x__ == CHOOSE x__ \in S__ : TRUE IN f__[x__] + SumOver(f__, S__ \ {x__})
+BagCount(b__, x__) == IF x__ \in DOMAIN b__ THEN b__[x__] ELSE 0
+BagAdd(b__, x__) == IF x__ \in DOMAIN b__ THEN [b__ EXCEPT ![x__] = @ + 1] ELSE b__ @@ (x__ :> 1)
+BagRemove(b__, x__) == IF b__[x__] > 1 THEN [b__ EXCEPT ![x__] = @ - 1] ELSE [y__ \in DOMAIN b__ \ {x__} |-> b__[y__]]
+BagSize(b__) == SumOver(b__, DOMAIN b__)
+Elems(s__) == {s__[i__] : i__ \in DOMAIN s__}
 """
 
 
@@ -182,8 +183,8 @@ class Exporter:
         """The rank of enum members where they are compared."""
         out = []
         for n, e in self.enums.items():
-            cases = " [] ".join(f'x = "{m}" -> {k}' for k, m in enumerate(e.members))
-            out.append(f"Rank_{identifier(n)}(x) == CASE {cases}")
+            cases = " [] ".join(f'x__ = "{m}" -> {k}' for k, m in enumerate(e.members))
+            out.append(f"Rank_{identifier(n)}(x__) == CASE {cases}")
         return out
 
     def _now(self) -> Names:
@@ -474,9 +475,7 @@ class Exporter:
         if e.kind == "sum":
             return f"SumOver([{name} \\in {domain} |-> {go(e.body)}], {domain})"
         every = f"{{{go(e.body)} : {name} \\in {domain}}}"
-        x, y = Local(e.type, "best#x"), Local(e.type, "best#y")
         less = self._less(e.type, "y_", "x_") if e.kind == "min" else self._less(e.type, "x_", "y_")
-        _ = (x, y)
         return f"(CHOOSE x_ \\in {every} : \\A y_ \\in {every} : ~ {less})"
 
     def _less(self, t: Type, a: str, b: str) -> str:

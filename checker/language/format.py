@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from checker.language import syntax as s
 from checker.language.parse import parse
 from checker.language.pretty import INDENT, WIDTH, Break, Doc, Group, IfBroken, Line, Nest, Text, lay_out
-from checker.language.unparse import NO_WITH, POSTFIX, arguments, brackets, expr, flat, is_split, own, type_text, word
+from checker.language.unparse import NO_WITH, POSTFIX, arguments, brackets, end, expr, flat, is_split, own, type_text, word
 from checker.source import Source
 
 # Declarations of different groups are a blank line apart; blocks always are.
@@ -274,7 +274,7 @@ class Formatter:
             case s.Require():
                 return [word("require ", x), Nest(expr(x.cond))]
             case s.Assign():
-                return [*expr(x.target, POSTFIX), word(f" {x.op} ", x), Nest(expr(x.value))]
+                return [*expr(x.target, POSTFIX), end(f" {x.op} ", x.target), Nest(expr(x.value))]
             case s.Let():
                 return [word(f"let {x.name.name} = ", x), Nest(expr(x.value))]
             case s.Choose():

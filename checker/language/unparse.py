@@ -165,7 +165,7 @@ def binder(b: s.Binder) -> list[Doc]:
 def _with(e: s.With, open_: int) -> list[Doc]:
     docs: list[Doc] = []
     for i, u in enumerate(e.updates):
-        key = [word(f"{u.key.name} = ", u)] if isinstance(u.key, s.Ident) else [word("[", u), *expr(u.key), word("] = ", u)]
+        key = [word(f"{u.key.name} = ", u)] if isinstance(u.key, s.Ident) else [word("[", u), *expr(u.key), end("] = ", u.key)]
         docs += [*key, *expr(u.value, TERNARY, NOTHING), *([end(",", u), Break()] if i < len(e.updates) - 1 else [])]
     return [*expr(e.base, POSTFIX), end(" with ", e.base), Group([Nest(docs)], is_split(e.updates))]
 

@@ -52,6 +52,8 @@ class Writer:
         self.globals: list[Place] = []
         self.ghosts: list[Place] = []
         self.network = "set"
+        self.shared: set[str] = set()  # names of variables of more than one process
+        self.own: list[Place] = []  # definitions of the process at hand
 
     def text(self) -> str:
         d = self.dice
@@ -69,8 +71,8 @@ class Writer:
             self.lines += ["", *body]
         self._properties()
         self._instance()
-        if any(m.asked and not any(f"send {m.name}" in x for x in self.lines) for m in self.messages):
-            raise Impossible  # nobody sends it, so `from` has no type
+        if any((m.asked or m.addressed) and not any(f"send {m.name}" in x for x in self.lines) for m in self.messages):
+            raise Impossible  # nobody sends it, so `from` and `to` have no type
         deadlock = "off" if d.chance(40) else "on"
         return "\n".join([f"# deadlock: {deadlock}", *self.lines, ""])
 
@@ -136,7 +138,8 @@ class Writer:
         self.lines.append(f"network {self.network}{capacity}")
         for m in self.messages:
             fields = ", ".join(f"{f}: {self.world.show(t)}" for f, t in m.fields)
-            self.lines.append(f"message {m.name}({fields})" if fields else f"message {m.name}")
+            own = " capacity 3" if self.network == "set" and d.chance(10) else ""
+            self.lines.append((f"message {m.name}({fields})" if fields else f"message {m.name}") + own)
 
     def _big(self, m: Message) -> bool:
         n = card(Record(m.name, tuple(m.fields)))
@@ -170,9 +173,9 @@ class Writer:
         if d.chance(15):
             self.ghosts.append(self._variable("ghost", "h", self.types.small(16), self.lines))
 
-    def _variable(self, word: str, base: str, t: Type, lines: list[str], known: list[Place] | None = None) -> Place:
+    def _variable(self, word: str, base: str, t: Type, lines: list[str], known: list[Place] | None = None, name: str = "") -> Place:
         """Declares a variable."""
-        name = self.world.fresh(base)
+        name = name or self.world.fresh(base)
         lines.append(f"{word} {name}: {self.world.show(t)} {self._initial(t, known or [])}")
         return Place(name, t, name)
 
@@ -223,19 +226,36 @@ class Writer:
         me = [Place("self", p.ident)] if p.ident else []
         for _ in range(1 + d.upto(1)):
             t = self.types.small(12) if d.chance(85) else self.types.large()
-            p.vars.append(self._variable(d.pick(["var", "durable"]), "v", t, inside, me))
+            twice = [v.text for q in self.processes for v in q.vars if q is not p and v.text not in self.shared]
+            name = d.pick(twice) if twice and d.chance(15) else ""
+            self.shared |= {name} - {""}
+            p.vars.append(self._variable(d.pick(["var", "durable"]), "v", t, inside, me, name))
+        inside += self._own_definition(p)
         for m in self.messages:
-            if p in m.receivers:
+            for _ in range((p in m.receivers) * d.pick([1, 1, 1, 1, 2])):
                 inside += ["", *self._handler(p, m)]
         for m in self.messages:  # whoever may send does
             if p.name in m.senders:
                 inside += ["", *self._action(p, m)]
         for _ in range(d.upto(1) if self.messages else 1 + d.upto(2)):
             inside += ["", *self._action(p)]
+        self.own = []
         if d.chance(20):
             inside += ["", "on restart", *indent(Body(self, p, list(me) + p.vars).block(1))]
         head = f"process {p.name}" if p.ident is None else f"process {self.world.show(p.ident)}"
         return [f"single {head}" if p.ident is None else head, *indent(inside)]
+
+    def _own_definition(self, p: Process) -> list[str]:
+        """A definition that looks at the variables of the process, now and then: it is read like one of them."""
+        self.own = []
+        if not self.dice.chance(20):
+            return []
+        name, t = self.world.fresh("o"), self.types.small(16, 1)
+        phrases = Phrases(self.dice, self.world, [*p.vars, *self.world.params])
+        if isinstance(t, BagOf) or not phrases.makes(t):
+            return []
+        self.own = [Place(name, t)]
+        return [f"def {name}: {self.world.show(t)} = {phrases.value(t, 2)}"]
 
     def _handler(self, p: Process, m: Message) -> list[str]:
         d, w = self.dice, self.world
@@ -249,7 +269,7 @@ class Writer:
             text += f" from {places[-1].text}"
         if p.ident:
             places.append(Place("self", p.ident))
-        return [text, *indent(Body(self, p, places + p.vars).block(2))]
+        return [text, *indent(Body(self, p, places + p.vars + self.own).block(2))]
 
     def _action(self, p: Process | None, sends: Message | None = None) -> list[str]:
         d, w = self.dice, self.world
@@ -261,14 +281,27 @@ class Writer:
                 params.append(Place(w.fresh("p"), d.pick(w.sorts)))
                 places.append(params[-1])
         else:
-            places += p.vars + ([Place("self", p.ident)] if p.ident else [])
+            places += p.vars + self.own + ([Place("self", p.ident)] if p.ident else [])
+        if w.quorums and d.chance(20):
+            quorum, sort = d.pick(w.quorums)
+            params.append(Place(w.fresh("p"), Set(sort)))
+            places.append(params[-1])
+            text = {params[-1].text: quorum}
+        else:
+            text = {}
         name = w.fresh("Act")
-        head = f"action {name}" + (f"({', '.join(f'{x.text}: {w.show(x.type)}' for x in params)})" if params else "")
+        head = f"action {name}" + (f"({', '.join(f'{x.text}: {text.get(x.text, w.show(x.type))}' for x in params)})" if params else "")
         return [head, *indent(Body(self, p, places).block(2, sends))]
 
     def everywhere(self) -> list[Place]:
         """The variables of processes, as seen from outside."""
-        return [Place(v.text, MapOf(p.ident, v.type) if p.ident else v.type, v.text) for p in self.processes for v in p.vars]
+        found = [(self._seen(p, v), MapOf(p.ident, v.type) if p.ident else v.type) for p in self.processes for v in p.vars]
+        return [Place(name, t, name) for name, t in found]
+
+    def _seen(self, p: Process, v: Place) -> str:
+        """The name of a process variable outside the process."""
+        name = p.name if p.ident is None else self.world.show(p.ident)
+        return f"{name}.{v.text}" if v.text in self.shared else v.text
 
     # properties
 
@@ -358,7 +391,7 @@ class Writer:
             yield f"fault stop({name}) <= {1 + d.upto(1)}"
         for v in p.vars:
             if d.chance(15):
-                yield f"{d.pick(['volatile', 'durable'])} {v.text}"
+                yield f"{d.pick(['volatile', 'durable'])} {self._seen(p, v)}"
 
 
 def indent(lines: list[str]) -> list[str]:
@@ -484,6 +517,10 @@ class Body:
             if self.dice.chance(40):
                 where = f" where {self.phrases.condition(1)}"
         self.phrases.places.append(Place(name, of))
+        if not where and self.dice.chance(25):
+            second, (domain2, of2) = self.world.fresh("c"), self.phrases.domain(0)
+            self.phrases.places.append(Place(second, of2))
+            return [f"choose {name} in {domain}, {second} in {domain2}"]
         return [f"choose {name} in {domain}{where}"]
 
     def branch(self) -> list[str]:
@@ -524,7 +561,7 @@ class Body:
         return self._loop_send(name, of)
 
     def _without(self, *gone: Place) -> list[Place]:
-        return [p for p in self.phrases.places if p.var not in {g.var for g in gone}]
+        return [p for p in self.phrases.places if p.var not in {g.var for g in gone} and p not in self.w.own]
 
     def _loop_own(self, name: str, p: Place) -> list[str]:
         assert isinstance(p.type, MapOf)

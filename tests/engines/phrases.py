@@ -232,9 +232,21 @@ class Phrases:
                 return f"({first} if {self.condition(depth - 1)} else {self.value(t, depth - 1)})"
         if how >= 4 and (text := self.of(t)):
             return text
-        if how == 3 and (text := self.call(t, depth)):
+        if how == 3 and (text := self.call(t, depth) or self.unwrapped(t, depth)):
             return text
         return MAKERS[type(t)](self, t, depth)
+
+    def unwrapped(self, t: Type, depth: int) -> str | None:
+        """What an option or a sequence holds."""
+        d = self.dice
+        option = self.some(lambda x: isinstance(x, Option) and x.elem == t)
+        if option and d.chance(60):
+            return self.guarded(f"{option} != none", f"the({option})", self.value(t, depth - 1))
+        seq = self.some(lambda x: isinstance(x, Seq) and x.elem == t)
+        if seq is None or isinstance(t, BagOf):
+            return None
+        at = d.pick([f"last({seq})", f"{seq}[0]", f"{seq}[len({seq}) - 1]"])
+        return self.guarded(f"len({seq}) > 0", at, self.value(t, depth - 1))
 
     def other(self, t: Type) -> str:
         """A value that is made, not read."""
@@ -367,8 +379,9 @@ class Phrases:
         text = self.some(lambda x: isinstance(x, Seq) and x.elem == t.elem)
         if text:
             return f"elems({text})"
-        text = self.some(lambda x: isinstance(x, MapOf) and x.val == t.elem)
-        return f"values({text})" if text else None
+        text = self.some(lambda x: isinstance(x, MapOf) and t.elem in (x.val, x.key))
+        found = text and next(iter(self.found(lambda x: isinstance(x, MapOf) and x.val == t.elem)), None)
+        return f"values({self.read(found)})" if found else f"keys({text})" if text else None
 
     def _comprehension(self, t: Set, depth: int) -> str:
         x = self.world.fresh("x")

@@ -7,17 +7,17 @@ RM == {RM_1, RM_2, RM_3}
 VARIABLES tm, ready, rm_state, sent_Prepared, sent_Commit, sent_Abort, fault
 vars == <<tm, ready, rm_state, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
-FloorDiv(a, b) == IF b > 0 THEN a \div b ELSE (-a) \div (-b)
-FloorMod(a, b) == a - b * FloorDiv(a, b)
-Max(S) == CHOOSE x \in S : \A y \in S : y <= x
-Min(S) == CHOOSE x \in S : \A y \in S : x <= y
+FloorDiv(a__, b__) == IF b__ > 0 THEN a__ \div b__ ELSE (-a__) \div (-b__)
+FloorMod(a__, b__) == a__ - b__ * FloorDiv(a__, b__)
+Max(S__) == CHOOSE x__ \in S__ : \A y__ \in S__ : y__ <= x__
+Min(S__) == CHOOSE x__ \in S__ : \A y__ \in S__ : x__ <= y__
 RECURSIVE SumOver(_, _)
-SumOver(f, S) == IF S = {} THEN 0 ELSE LET x == CHOOSE x \in S : TRUE IN f[x] + SumOver(f, S \ {x})
-BagCount(b, x) == IF x \in DOMAIN b THEN b[x] ELSE 0
-BagAdd(b, x) == IF x \in DOMAIN b THEN [b EXCEPT ![x] = @ + 1] ELSE b @@ (x :> 1)
-BagRemove(b, x) == IF b[x] > 1 THEN [b EXCEPT ![x] = @ - 1] ELSE [y \in DOMAIN b \ {x} |-> b[y]]
-BagSize(b) == SumOver(b, DOMAIN b)
-Elems(s) == {s[i] : i \in DOMAIN s}
+SumOver(f__, S__) == IF S__ = {} THEN 0 ELSE LET x__ == CHOOSE x__ \in S__ : TRUE IN f__[x__] + SumOver(f__, S__ \ {x__})
+BagCount(b__, x__) == IF x__ \in DOMAIN b__ THEN b__[x__] ELSE 0
+BagAdd(b__, x__) == IF x__ \in DOMAIN b__ THEN [b__ EXCEPT ![x__] = @ + 1] ELSE b__ @@ (x__ :> 1)
+BagRemove(b__, x__) == IF b__[x__] > 1 THEN [b__ EXCEPT ![x__] = @ - 1] ELSE [y__ \in DOMAIN b__ \ {x__} |-> b__[y__]]
+BagSize(b__) == SumOver(b__, DOMAIN b__)
+Elems(s__) == {s__[i__] : i__ \in DOMAIN s__}
 
 Init ==
     /\ LET tm_11 == "init" IN

@@ -1,7 +1,7 @@
 """The shipped specs: every instance against what it expects of itself, and the house rules of the folder.
 
-Here only what is said in `specs/` is put to the test; what the language means is tested elsewhere.  Counts of states and transitions are
-taken without symmetry, counts of orbits with it.  Slow instances run with `-m slow`.
+Here only what is said in `specs/` is put to the test; what the language means is tested elsewhere.
+Counts of states and transitions are taken without symmetry, counts of orbits with it.  Slow instances run with `-m slow`.
 """
 
 from __future__ import annotations
