@@ -53,8 +53,15 @@ class Row:
     failed: bool = False
 
     @property
-    def best(self) -> Sample:
-        return min(self.samples, key=lambda sample: sample.explore)
+    def counts(self) -> Counts:
+        return self.samples[0].counts
+
+    def least(self, of: Callable[[Sample], float]) -> float:
+        return min(of(sample) for sample in self.samples)
+
+    @property
+    def explore(self) -> float:
+        return self.least(lambda sample: sample.explore)
 
 
 def reason_to_skip(name: str, job: Job, slow: bool) -> str:
@@ -130,22 +137,27 @@ def disagreement(rows: list[Row], job: Job) -> list[str]:
     return sorted(wrong)
 
 
-def cells(row: Row, base: Sample | None) -> list[str]:
+def ratio(row: Row, base: Row | None) -> str:
+    same = base is not None and (base.counts.states, base.counts.transitions) == (row.counts.states, row.counts.transitions)
+    return f"{base.explore / row.explore:.3g}" if base and same and row.explore else "-"
+
+
+def cells(row: Row, base: Row | None) -> list[str]:
     if row.note:
         return [row.tool, row.note]
-    best, counts = row.best, row.best.counts
-    spread = max(sample.explore for sample in row.samples) - best.explore
-    same = base is not None and (base.counts.states, base.counts.transitions) == (counts.states, counts.transitions)
-    ratio = f"{base.explore / best.explore:.3g}" if base and same and best.explore else "-"
+    counts = row.counts
+    spread = max(sample.explore for sample in row.samples) - row.explore
+    process, wall = row.least(lambda sample: sample.process), row.least(lambda sample: sample.wall)
+    memory = row.least(lambda sample: sample.memory) / 2**20
     return [
         row.tool, f"{counts.states:,}", f"{counts.transitions:,}", "-" if counts.depth is None else str(counts.depth),
-        f"{best.explore:.3f}", f"{spread:.3f}", f"{best.process:.2f}", f"{best.wall:.2f}", f"{row.build:.2f}",
-        f"{best.memory / 2**20:,.0f}", ratio,
+        f"{row.explore:.3f}", f"{spread:.3f}", f"{process:.2f}", f"{wall:.2f}", f"{row.build:.2f}", f"{memory:,.0f}",
+        ratio(row, base),
     ]  # fmt: skip
 
 
 def show(rows: list[Row]) -> None:
-    base = next((row.best for row in rows if row.tool == "spectrace" and row.samples), None)
+    base = next((row for row in rows if row.tool == "spectrace" and not row.note), None)
     table = [HEADER] + [cells(row, base) for row in rows]
     full = [line for line in table if len(line) == len(HEADER)]
     widths = [max(len(line[0]) for line in table)] + [max(len(line[i]) for line in full) for i in range(1, len(HEADER))]
@@ -212,7 +224,7 @@ def parse() -> argparse.Namespace:
         type=int,
         default=1,
         metavar="N",
-        help="runs of each; the one that explores in the least CPU time counts",
+        help="runs of each; the least of every cost is shown",
     )
     add("--symmetry", action="store_true", help="explore up to symmetry, with the tools that can")
     add("--slow", action="store_true", help="also run what takes minutes")

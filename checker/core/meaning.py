@@ -351,7 +351,7 @@ def _combine(keyed: bool, keys: list[Value], cells: list[list[Value]]) -> Iterat
 
 
 def in_order(found: Any) -> Any:
-    """The elements of a set in the same order in every run: sets of Python have none, and behaviours should not depend on that."""
+    """The elements of a set in the same order in every run: Python's sets have none, and behaviours should not depend on it."""
     return sorted(found, key=render) if len(found) > 1 else found
 
 

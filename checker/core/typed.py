@@ -10,7 +10,7 @@ from typing import Any
 
 from checker.core.ir import Apply, Const, Expr, Fit, If
 from checker.core.operators import TABLE
-from checker.core.operators.sets import most, trim
+from checker.core.operators.sets import loose, most, trim
 from checker.core.operators.table import FALSE, TypeMismatch, fits, join, number
 from checker.core.types import (
     BOOL,
@@ -54,9 +54,20 @@ def build(op: str, args: tuple[Expr, ...], attr: Any = None, span: Span | None =
     if op in ("index", "with_index") and isinstance(args[0].type, MapOf):
         args = (args[0], fit(args[1], args[0].type.key, "the keys"), *args[2:])
     if op in ("with_field", "with_item", "with_index"):
+        args = (_widened(op, args, attr), *args[1:])
         inner = TABLE[{"with_field": "field", "with_item": "item", "with_index": "index"}[op]]
         args = (*args[:-1], fit(args[-1], inner.type(tuple(a.type for a in args[:-1]), attr)))
     return Apply(TABLE[op].type(tuple(a.type for a in args), attr), op, args, attr, span=span)
+
+
+def _widened(op: str, args: tuple[Expr, ...], attr: Any) -> Expr:
+    """What is updated, with room for the new value: only where it is stored does a value have to fit a range."""
+    base, t, new = args[0], args[0].type, args[-1].type
+    if op == "with_item" and isinstance(t, Tuple):
+        return fit(base, Tuple(tuple(join(e, new) if i == attr else e for i, e in enumerate(t.elems))))
+    if isinstance(t, MapOf):
+        return fit(base, MapOf(t.key, join(t.val, new)))
+    return fit(base, Seq(join(t.elem, new), t.cap)) if isinstance(t, Seq) else base
 
 
 def _share(op: str, args: tuple[Expr, ...]) -> tuple[Expr, ...]:
@@ -103,7 +114,8 @@ def _element_op(op: str, args: tuple[Expr, ...], span: Span | None) -> Expr:
 
 
 def fit(e: Expr, t: Type, what: str = "", span: Span | None = None) -> Expr:
-    """`e` as a value of type t, by a Fit if it is not one already."""
+    """`e` as a value of type t, by a Fit if it is not one already.  What t leaves open is as it is in `e`."""
+    t = settled(e.type, t)
     if e.type == t:
         return e
     if isinstance(e, Const) and _trivially(e.value, e.type, t):
@@ -112,6 +124,29 @@ def fit(e: Expr, t: Type, what: str = "", span: Span | None = None) -> Expr:
     if not fits(e.type, t) and not isinstance(e.type, Option) and not isinstance(t, BagOf):
         raise TypeMismatch(f"{show(t)}, not {show(e.type)}")
     return Fit(t, e, what, span=span or e.span)
+
+
+def settled(a: Type, t: Type) -> Type:
+    """Type t with the bounds and capacities that it leaves open (`int` between operators) as they are in type a."""
+    match a, t:
+        case Int(), Int(None, None):
+            return a
+        case Unknown(), Int(None, None):
+            return a
+        case Option(x), Option(y):
+            return Option(settled(x, y))
+        case x, Option(y):
+            return Option(settled(x, y))
+        case Set(x, _), Set(y, cap):
+            inner = settled(x, y)
+            return t if inner == y else loose(inner, most(a) if cap is None else cap)
+        case (Seq(x, c), Seq(y, cap)) | (BagOf(x, c), BagOf(y, cap)):
+            return type(t)(settled(x, y), c if cap is None else cap)  # type: ignore[call-arg]
+        case Tuple(xs), Tuple(ys) if len(xs) == len(ys):
+            return Tuple(tuple(map(settled, xs, ys)))
+        case MapOf(_, x), MapOf(k, y):
+            return MapOf(k, settled(x, y))
+    return t
 
 
 def card_of(t: Type) -> int:

@@ -281,7 +281,8 @@ class Formatter:
                 return self.choose(x)
             case s.Send():
                 args = arguments(x.args, x) if x.args is not None else []
-                return [word(f"send {x.message.name}", x), *args, *([word(" to ", x.to), Nest(expr(x.to))] if x.to else [])]
+                to: list[Doc] = [word(" to ", x.to), Nest(expr(x.to))] if x.to else []
+                return [word(f"send {x.message.name}", x), *args, *to]
             case s.Pass():
                 return [word("pass", x)]
         raise AssertionError(x)

@@ -49,7 +49,8 @@ def word(text: str, node: s.Node) -> Text:
 
 
 def end(text: str, node: s.Node) -> Text:
-    return Text(text, own(node).end_line)
+    """What follows a node."""
+    return Text(text, node.span.end_line)
 
 
 def own(node: s.Node) -> Span:
@@ -69,7 +70,9 @@ def brackets(left: str, items: Sequence[Sequence[Doc]], right: str, span: Span, 
         return [Text(left + right, span.line)]
     inner: list[Doc] = [Break("")]
     for i, item in enumerate(items):
-        inner += [*item, *([Text(",", _last_line(item, span)), Break()] if i < len(items) - 1 else [])]
+        inner += item
+        if i < len(items) - 1:
+            inner += [Text(",", _last_line(item, span)), Break()]
     broken = is_split(parts) or (bool(parts) and parts[0].span.line > span.line)
     return [Group([Text(left, span.line), Nest(inner), Break(""), Text(right, span.end_line)], broken)]
 
@@ -166,7 +169,9 @@ def _with(e: s.With, open_: int) -> list[Doc]:
     docs: list[Doc] = []
     for i, u in enumerate(e.updates):
         key = [word(f"{u.key.name} = ", u)] if isinstance(u.key, s.Ident) else [word("[", u), *expr(u.key), end("] = ", u.key)]
-        docs += [*key, *expr(u.value, TERNARY, NOTHING), *([end(",", u), Break()] if i < len(e.updates) - 1 else [])]
+        docs += [*key, *expr(u.value, TERNARY, NOTHING)]
+        if i < len(e.updates) - 1:
+            docs += [end(",", u), Break()]
     return [*expr(e.base, POSTFIX), end(" with ", e.base), Group([Nest(docs)], is_split(e.updates))]
 
 
@@ -206,7 +211,14 @@ def _items(left: str, right: str) -> Callable[[Any, int], list[Doc]]:
 
 
 def _slice(e: s.Slice, open_: int) -> list[Doc]:
-    return [*expr(e.base, POSTFIX), word("[", e.low), *expr(e.low, TERNARY, NOTHING), end(":", e.low), *expr(e.high), end("]", e)]
+    return [
+        *expr(e.base, POSTFIX),
+        word("[", e.low),
+        *expr(e.low, TERNARY, NOTHING),
+        end(":", e.low),
+        *expr(e.high),
+        Text("]", own(e).end_line),
+    ]
 
 
 RULES: dict[type[s.Expr], Callable[[Any, int], list[Doc]]] = {
@@ -224,7 +236,7 @@ RULES: dict[type[s.Expr], Callable[[Any, int], list[Doc]]] = {
         *brackets("[", [expr(e.index)], "]", Span(e.base.span.end_line, 0, own(e).end_line, 0)),
     ],
     s.Slice: _slice,
-    s.Prime: lambda e, _: [*expr(e.base, POSTFIX), end("'", e)],
+    s.Prime: lambda e, _: [*expr(e.base, POSTFIX), Text("'", own(e).end_line)],
     s.Keyword: lambda e, _: [word(f"{e.name.name} = ", e), *expr(e.value, TERNARY, NO_WITH)],
     s.Call: _call,
     s.TupleOf: _items("(", ")"),

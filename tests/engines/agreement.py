@@ -135,7 +135,8 @@ def assert_end(instance: Instance, oracle: Explorer, found: Result) -> None:
     if found.verdict == Verdict.DEADLOCK:
         assert not any(True for a in instance.actions for _ in successors(instance, a, end))
     elif found.verdict == Verdict.SPEC_FAULT:
-        assert (found.message, found.place) in faults(oracle, len(trace)), (found.message, found.place, faults(oracle, len(trace)))
+        said = found.message, found.place
+        assert said in faults(oracle, len(trace)), f"{said} is none of {faults(oracle, len(trace))}"
     elif found.property in {p.name for p in instance.properties if p.kind == "step"}:
         before = trace.steps[-2].state if len(trace) > 1 else trace.initial
         assert not holds(instance, found.property, before, end)

@@ -1,18 +1,20 @@
 """Random types and expressions, as text: the words that random specs (models.py) are made of.
 
-Everything written here is well-formed by construction: of the type that was asked for, and readable where it stands.  A `Dice` decides; a
-throw of zero is always the plainest choice, so that Hypothesis shrinks towards short texts.  Partial operations stand under a guard, but
-for a share of `risk` percent.
+Everything written here is well-formed by construction: of the type that was asked for, and readable where it stands.  A `Dice`
+decides; a throw of zero is the plainest choice as a rule, so that Hypothesis shrinks towards short texts.  Partial operations stand
+under a guard, but for a share of `risk` percent.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from checker.core.types import BOOL, BagOf, Bool, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, card
+from checker.core.operators.table import ordered
+from checker.core.types import BOOL, BagOf, Bool, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, card, sorts_in
 
 
 class Impossible(Exception):
@@ -121,8 +123,9 @@ class Types:
         if isinstance(elem, BagOf):
             return elem
         cap = 1 + self.dice.upto(2)
-        made = [Set(elem, cap) if card(elem) > cap else Set(elem), Seq(elem, cap), BagOf(elem, cap), Option(elem) if not isinstance(elem, Option | MapOf) else Tuple((elem, BOOL))]
-        made += [Tuple((Int(0, 1 << 50), elem)), MapOf(self.key(), Seq(elem, cap)), MapOf(self.key(), Int(-3, 1 << 33)), Seq(Tuple((elem, Int(0, 1 << 20))), 3)]
+        made: list[Type] = [Set(elem, cap) if card(elem) > cap else Set(elem), Seq(elem, cap), BagOf(elem, cap)]
+        made += [Tuple((elem, BOOL)) if isinstance(elem, Option | MapOf) else Option(elem), Tuple((Int(0, 1 << 50), elem))]
+        made += [MapOf(self.key(), Seq(elem, cap)), MapOf(self.key(), Int(-3, 1 << 33)), Seq(Tuple((elem, Int(0, 1 << 20))), 3)]
         return self.dice.pick(made)  # type: ignore[no-any-return]
 
     def scalar(self) -> Type:
@@ -202,7 +205,7 @@ class Phrases:
 
     def read(self, found: tuple[Place, tuple[Any, ...]]) -> str:
         """The text of a part of a place."""
-        (place, path), text = found, found[0].text
+        path, text = found[1], found[0].text
         for step in path:
             if isinstance(step, Type):
                 text = f"{text}[{self.value(step, -1)}]"
@@ -576,9 +579,7 @@ def parts(t: Type, depth: int) -> list[tuple[tuple[Any, ...], Type]]:
         steps: list[tuple[Any, Type]] = [(f".{f}", ft) for f, ft in t.fields]
     elif isinstance(t, Tuple):
         steps = [(f"[{i}]", e) for i, e in enumerate(t.elems)]
-    elif isinstance(t, MapOf) and not has_sort(t.key):
-        steps = [(t.key, t.val)]
-    elif isinstance(t, MapOf) and isinstance(t.key, Sort):
+    elif isinstance(t, MapOf) and (isinstance(t.key, Sort) or not sorts_in(t.key)):
         steps = [(t.key, t.val)]
     else:
         return out
@@ -587,26 +588,12 @@ def parts(t: Type, depth: int) -> list[tuple[tuple[Any, ...], Type]]:
     return out
 
 
-def has_sort(t: Type) -> bool:
-    from checker.core.types import sorts_in
-
-    return bool(sorts_in(t))
-
-
-def ordered(t: Type) -> bool:
-    from checker.core.operators.table import ordered as is_ordered
-
-    return is_ordered(t)
-
-
 def literal(n: int) -> str:
     return str(n) if n >= 0 else f"({n})"
 
 
 def where_at(where: str, x: str) -> str:
     """A condition on x as one on x with a q behind."""
-    import re
-
     return re.sub(rf"\b{x}\b", f"{x}q", where)
 
 

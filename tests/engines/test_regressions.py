@@ -1,4 +1,4 @@
-"""Small specs on which the engines once went wrong: each with the numbers that it must give, and on which both engines must agree."""
+"""Small specs on which the engines once went wrong: each with the numbers that it must give, and on which both must agree."""
 
 from __future__ import annotations
 
@@ -107,6 +107,37 @@ instance main: Node = 2
 """,
         "holds",
         1,
+    ),
+    "a parameter of type int, an update with a number beyond those that were there": (
+        """# deadlock: off
+def up(x: int) = x + 1
+def both(x: int, b: bool): (int, bool) = (x, b)
+sort Node
+var n: 0..3 = 0
+var p: (0..9, bool) = (1, true)
+var m: map Node -> 0..2 = {k: 0 for k in Node}
+action Go(a: Node)
+    require n < 3
+    n := up(n)
+    let z = {k: -1 for k in Node} with [a] = 2
+    let q = (1, true) with [0] = 5
+    m[a] := max(0, z[a])
+    p := both(q[0] + n, z[a] == 2)
+instance main: Node = 2
+""",
+        "holds",
+        9,
+    ),
+    "a step property that faults": (
+        """# deadlock: off
+var n: 0..2? = 0
+action Go
+    n := none
+step Grows: the(n') >= 0
+instance main: slow
+""",
+        "spec_fault",
+        2,
     ),
     "a fifo channel from a single process": (
         """# deadlock: off

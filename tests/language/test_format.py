@@ -134,7 +134,7 @@ process Node
             x := false
             # the end of the block
         else
-            send M(self)  # all
+            send M(self)   # all
 
     on M(_)
         pass
@@ -163,7 +163,9 @@ def test_long_lines_are_broken() -> None:
 
 
 def test_lines_that_were_broken_stay_broken() -> None:
-    text = "invariant I:\n    forall a: Node.\n        x[a] == 1\n        and y[a] == 2  # both\n        # and\n        and z[a] == 3\n"
+    text = (
+        "invariant I:\n    forall a: Node.\n        x[a] == 1\n        and y[a] == 2  # both\n        # and\n        and z[a]\n"
+    )
     assert formatted(text) == text
 
 

@@ -1,14 +1,12 @@
-"""Random expressions over a small state: every node kind and operator, nested, well typed by construction.
+"""Random expressions over a small state: every kind of node, nested, and well typed by construction.
 
 A production is one way to make an expression of a kind ("bool", "int", "nodes"…) from others; types are exact, as `bind` makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
 
 from checker.core.ir import Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, SetOf
 from checker.core.operators.sets import loose
@@ -34,34 +32,34 @@ KINDS: dict[str, dict[str, Type]] = {
     "bag": {"b": BagOf(Int(-1, 1), 2)},
 }
 STATE: dict[str, Type] = {name: t for kind in KINDS.values() for name, t in kind.items()}
-DEPTH = 4
+DEPTH = 5
 WIDEST = 40  # numbers with more possible values are not built upon
 
 Scope = dict[str, list[Local]]
 
 
-@st.composite
-def expressions(draw: Any) -> Expr:
-    return Maker(draw).make(draw(st.sampled_from(list(KINDS))), DEPTH, {})
+def expression(seed: int) -> Expr:
+    """The expression of this number: from shallow to deep."""
+    maker = Maker(Random(seed))
+    return maker.make(maker.any_of(*KINDS), 1 + seed % DEPTH, {})
 
 
 class Maker:
-    """Draws one expression."""
+    """Makes one expression."""
 
-    def __init__(self, draw: Callable[[Any], Any]) -> None:
-        self.draw = draw
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
 
     def any_of(self, *choices: Any) -> Any:
-        return self.draw(st.sampled_from(choices))
+        return self.rng.choice(choices)
 
     def make(self, kind: str, depth: int, scope: Scope) -> Expr:
-        if depth == 0 or self.draw(st.integers(0, 5)) == 0:
+        if depth == 0 or self.rng.random() < 0.1:
             return self.leaf(kind, scope)
         general = {"if": self.branches, "let": self.let}
         name = self.any_of(*general, *self.productions(kind), *self.productions(kind))
         e = general[name](kind, depth - 1, scope) if name in general else getattr(self, name)(depth - 1, scope)
-        too_wide = isinstance(e.type, Int) and card(e.type) > WIDEST or kind == "ints" and card(e.type.elem) > 400
-        return self.leaf(kind, scope) if too_wide else e
+        return self.leaf(kind, scope) if _too_wide(e.type) else e
 
     def productions(self, kind: str) -> list[str]:
         return [n for n in dir(self) if n.startswith(kind + "_")]
@@ -70,7 +68,7 @@ class Maker:
         reads = [Read(t, n) for n, t in KINDS[kind].items()]
         t = next(iter(KINDS[kind].values()))
         constants = [Const(Int(v, v) if isinstance(t, Int) else t, v) for v in list(values(t))[-3:]]
-        return self.any_of(*reads, *reads, *scope.get(kind, []), *scope.get(kind, []), *constants)
+        return self.any_of(*reads, *reads, *3 * scope.get(kind, []), *constants)
 
     # any kind
 
@@ -174,7 +172,8 @@ class Maker:
         return self.op(("index",), self.any_of(("seq", "int"), ("map", "node")), d, scope)
 
     def int_part(self, d: int, scope: Scope) -> Expr:
-        return self.any_of(self.op(("the",), ("option",), d, scope), self.op(("last",), ("seq",), d, scope), self.op(("field",), ("record",), d, scope, "bal"))
+        op, kind, attr = self.any_of(("the", "option", None), ("last", "seq", None), ("field", "record", "bal"))
+        return self.op((op,), (kind,), d, scope, attr)
 
     def int_extreme(self, d: int, scope: Scope) -> Expr:
         return self.op(("minset", "maxset"), ("ints",), d, scope)
@@ -208,7 +207,8 @@ class Maker:
         return self.op(("range",), ("int", "int"), d, scope)
 
     def ints_of(self, d: int, scope: Scope) -> Expr:
-        return self.any_of(self.op(("values",), ("map",), d, scope), self.op(("elems", "indices"), ("seq",), d, scope))
+        op, kind = self.any_of(("values", "map"), ("elems", "seq"), ("indices", "seq"))
+        return self.op((op,), (kind,), d, scope)
 
     def option_some(self, d: int, scope: Scope) -> Expr:
         e = self.make("int", d, scope)
@@ -243,3 +243,9 @@ class Maker:
 
     def bag_change(self, d: int, scope: Scope) -> Expr:
         return self.op(("bag_add", "bag_remove"), ("bag", "int"), min(d, 2), scope)
+
+
+def _too_wide(t: Type) -> bool:
+    if isinstance(t, Set | Seq | BagOf):
+        return card(t.elem) > 10 * WIDEST or (t.cap or 0) > 12  # type: ignore[operator]
+    return isinstance(t, Int) and card(t) > WIDEST

@@ -1,6 +1,7 @@
 """Evaluates Boolean terms on many assignments at once: the truth value of a term is a column of bits, one for each row.
 
-The unknowns of a declared value get the bits that stand for a given plain value; parts that say nothing (the payload of none) get arbitrary ones.
+The unknowns of a declared value get the bits that stand for a given plain value; parts that say nothing (the payload of none) get
+arbitrary ones.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ class Columns:
                     self._bit(bit, [k in x for x in xs])
             case Set(e) | BagOf(e):
                 rows = [[y for y in x for _ in range(x[y])] if isinstance(x, Bag) else list(x) for x in xs]
+                for r in rows:
+                    self.rng.shuffle(r)  # slots are in no order
                 for i, (there, item) in enumerate(v.items):
                     self._bit(there, [i < len(r) for r in rows])
                     self.assign(e, item, [r[i] if i < len(r) else self._any(e) for r in rows])

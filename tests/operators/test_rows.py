@@ -1,4 +1,7 @@
-"""Every row of the operator table, held against itself: meaning = expansion = machine code = Z3, and all are defined on the same arguments."""
+"""Every row of the operator table, held against itself: meaning = expansion = machine code = Z3.
+
+What a row's `defined` says is held against where its meaning has no value, and its type rule against the values there are.
+"""
 
 from __future__ import annotations
 
