@@ -22,6 +22,7 @@ CODES: dict[str, str] = {
     "E106": "bracket without a partner",
     "E107": "reserved word as a name",
     "E108": "comparisons do not chain",
+    "E109": "nested too deeply",
     # E2: names
     "E201": "declared twice",
     "E202": "hides another name",

@@ -28,8 +28,8 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of a line (from 1), without its end; empty past the end."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        lines = self.text.split("\n")  # as the parser counts them
+        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
 
     def snippet(self, span: Span) -> str:
         """What stands at a span, on one line."""

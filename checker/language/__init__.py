@@ -6,8 +6,15 @@ load puts the Model together.
 
 from __future__ import annotations
 
-from checker.language.format import format_text
 from checker.language.load import load_model, parse_expr_in
 from checker.language.parse import parse
+from checker.source import Source
 
 __all__ = ["format_text", "load_model", "parse", "parse_expr_in"]
+
+
+def format_text(source: Source) -> str:
+    """The text in its one proper layout.  Raises SpecErrors if it cannot be read."""
+    from checker.language import format  # nobody else needs it
+
+    return format.format_text(source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from checker.core import ir
 from checker.core.operators import TypeMismatch
 from checker.core.operators.table import join, ordered
-from checker.core.types import BOOL, INT, Int, Record, Sort, Type, Unknown
+from checker.core.types import BOOL, INT, Int, MapOf, Record, Seq, Sort, Type, Unknown
 from checker.language import syntax as s
 from checker.language.lookup import Lookup
 from checker.language.names import Definition, LookSite, Variable
@@ -71,23 +71,22 @@ class Calls(Lookup):
         return self._drop(e)
 
     def _no_call(self, e: s.Call, what: str) -> ir.Expr:
-        hint = (
-            f"an index stands in `[…]`: `{e.name.name}[{', '.join(map(self.text, e.args))}]`"
-            if "variable" in what and len(e.args) == 1
-            else None
-        )
-        if e.name.name in self.names.symbols:
-            self.symbol(s.Name(e.name.span, e.name.name)) if self.names.symbols[
-                e.name.name
-            ].kind == "var" and self.scope.where != "constant" else None
-        self.report.error(
-            "E210",
-            f"`{e.name.name}` is {what} and cannot be called",
-            e.name.span,
-            "a definition, a record, or something built in",
-            hint,
-        )
+        name, found = e.name.name, self._variable_of(e.name.name)
+        hint = None
+        if found:
+            found.read = True
+            if len(e.args) == 1 and isinstance(
+                found.type if found.process is not self.scope.process else found.cell, MapOf | Seq
+            ):
+                hint = f"an index stands in `[…]`: `{name}[{self.text(e.args[0])}]`"
+        expected = "a definition, a record, or something built in"
+        self.report.error("E210", f"`{name}` is {what} and cannot be called", e.name.span, expected, hint)
         return self._drop(e)
+
+    def _variable_of(self, name: str) -> Variable | None:
+        """The variable that is called as if it were a function."""
+        own = self.scope.process.vars.get(name) if self.scope.process else None
+        return own or self.names.vars.get(name) or next(iter(self.names.process_vars(name)), None)
 
     def _drop(self, e: s.Call) -> ir.Expr:
         """Looks at the arguments of a call that is wrong already."""

@@ -49,6 +49,8 @@ SLIPS: list[tuple[str, str, str, str]] = [
     (r"", r"\\/", r"`\/` is not an operator", "write `or`"),
     (r"", r"/", "`/` is not an operator", "write `//` for division of whole numbers"),
     (r"(\*)$", r"\*", "`**` is not an operator", "there are no powers"),
+    (r"^\s*(?:choose|for)\s+\w+\s*$", r":", "the elements come from a set", "write `in`: a type name is the set of its values"),
+    (r"\bfor\s+\w+\s*$", r":", "the elements come from a set", "write `in`: a type name is the set of its values"),
     (r"", r"(\+\+|--)", "`++` and `--` are not operators", "write `x += 1`"),
     (r"^\s*(?:if|elif|for|action|on|process|single)\b.*$", r":\s*(#.*)?$",
      "a block has no `:` before it", "end the line here; the block is indented"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from checker.language import syntax as s
-from checker.language.parse import parse
+from checker.language.parse import not_too_deep, parse
 from checker.language.pretty import INDENT, WIDTH, Break, Doc, Group, IfBroken, Line, Nest, Text, lay_out
 from checker.language.unparse import NO_WITH, POSTFIX, arguments, brackets, end, expr, flat, is_split, own, type_text, word
 from checker.source import Source
@@ -40,7 +40,7 @@ class Comment:
 def comments_of(text: str) -> list[Comment]:
     """Every comment, in the order of the text."""
     out = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         for found in re.finditer(r'"[^"]*"|#.*', line):
             if found.group(0).startswith("#"):
                 out.append(Comment(number, found.start(), found.group(0).rstrip(), not line[: found.start()].strip()))
@@ -49,7 +49,8 @@ def comments_of(text: str) -> list[Comment]:
 
 def format_text(source: Source) -> str:
     """The text in its one proper layout.  Raises SpecErrors if it cannot be read."""
-    return Formatter(parse(source), source).text()
+    with not_too_deep(source):
+        return Formatter(parse(source), source).text()
 
 
 def format_tree(tree: s.File) -> str:
@@ -63,7 +64,7 @@ class Formatter:
     def __init__(self, tree: s.File, source: Source) -> None:
         self.tree = tree
         self.comments = comments_of(source.text)
-        lines = source.text.splitlines()
+        lines = source.text.split("\n")
         self.blank = {n for n, line in enumerate(lines, 1) if not line.strip()}
         self.code = [n for n, line in enumerate(lines, 1) if re.sub(r'"[^"]*"', '"', line).split("#")[0].strip()]
         self.out: list[str] = []

@@ -14,7 +14,7 @@ from checker.language.infer import Infer
 from checker.language.instances import Instances, value_of
 from checker.language.names import Names, Process, Report, Variable
 from checker.language.network import Network
-from checker.language.parse import parse_all
+from checker.language.parse import not_too_deep, parse_all
 from checker.language.resolve import Resolver, each
 from checker.language.scope import TRUE, Scope, element
 from checker.language.statements import Statements
@@ -25,9 +25,10 @@ from checker.source import Source, Span
 
 def load_model(source: Source) -> m.Model:
     """The model a text declares.  Raises SpecErrors with everything that is wrong with it."""
-    read = parse_all(source)
-    report = Report(read.source, read.torn)
-    model = Loader(read.tree, read.source, report).model()
+    with not_too_deep(source):
+        read = parse_all(source)
+        report = Report(read.source, read.torn)
+        model = Loader(read.tree, read.source, report).model()
     errors: list[Diagnostic] = [*read.problems, *report.errors]
     if errors:
         raise SpecErrors(errors)
@@ -321,7 +322,8 @@ def parse_expr_in(model: m.Model, text: str, scope: str = "constant", name: str 
     report = loader.names.report = Report(source)
     infer = Infer(loader.names, loader.types, Scope(scope, what="this"))
     infer.report = loader.types.report = report
-    found = infer.expr(parse_expression(source))
+    with not_too_deep(source):
+        found = infer.expr(parse_expression(source))
     if report.errors:
         raise SpecErrors(report.errors)
     return found

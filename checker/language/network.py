@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from checker.core import ir
 from checker.core import model as m
-from checker.core.types import INT, Int, Record, Type
+from checker.core.types import INT, Int, Record, Type, Unknown
 from checker.language.names import Message, Names, SendSite
 from checker.language.typenames import TypeReader, describe
 
@@ -55,7 +55,7 @@ class Network:
                     "always `to`, or never",
                     "declare two messages",
                 )
-            elif first and site is not first and not self._same(first, site):
+            elif first and site is not first and not alike(first.to, site.to):
                 self.report.error(
                     "E412",
                     f"`{msg.name}` is sent to another kind of process in line {first.span.line}",
@@ -66,9 +66,6 @@ class Network:
         if first is None or first.to is None:
             return None
         return self._receiving(msg, first)
-
-    def _same(self, a: SendSite, b: SendSite) -> bool:
-        return a.to is None or b.to is None or describe(bare_int(a.to)) == describe(bare_int(b.to))
 
     def _receiving(self, msg: Message, site: SendSite) -> Type | None:
         """The process that handles an addressed message must have identities of the type it is sent to."""
@@ -83,7 +80,7 @@ class Network:
                     "a process with identities",
                     "a single process is reached without `to`",
                 )
-            elif describe(bare_int(process.ident)) != describe(bare_int(site.to)):
+            elif not alike(process.ident, site.to):
                 self.report.error(
                     "E416",
                     f"`{msg.name}` is sent to `{describe(site.to)}`, but handled by {process.name}",
@@ -91,8 +88,8 @@ class Network:
                     f"`{describe(process.ident)}`",
                 )
         idents = [p.ident for p, _ in msg.handlers if p.ident is not None]
-        everyone = {describe(bare_int(p.ident)) for p in self.names.processes.values() if p.ident is not None}
-        if not msg.handlers and describe(bare_int(site.to)) not in everyone:
+        everyone = [p.ident for p in self.names.processes.values() if p.ident is not None]
+        if not msg.handlers and not any(alike(t, site.to) for t in everyone):
             self.report.error("E416", f"no process has identities of type `{describe(site.to)}`", at, "the identity of a process")
         return idents[0] if idents else site.to
 
@@ -139,7 +136,7 @@ class Network:
             if look.to and to is None:
                 self.report.error("E416", f"`{msg.name}` is never sent `to` anyone", look.to[1], "no `to`")
             for asked, have, word in ((look.to, to, "to"), (look.sender, sender, "from")):
-                if asked and have is not None and describe(bare_int(asked[0])) != describe(bare_int(have)):
+                if asked and have is not None and not alike(asked[0], have):
                     self.report.error(
                         "E303",
                         f"`{msg.name}` is sent `{word}` a `{describe(have)}`, but this is of type `{describe(asked[0])}`",
@@ -175,6 +172,8 @@ class Network:
             self.report.warning("W605", f"nobody handles `{msg.name}` or asks whether it was sent", name.span)
 
 
-def bare_int(t: Type) -> Type:
-    """All numbers are alike here."""
-    return INT if isinstance(t, Int) else t
+def alike(a: Type | None, b: Type | None) -> bool:
+    """Are these identities of one kind, as far as is known?  All numbers are alike here."""
+    if a is None or b is None or isinstance(a, Unknown) or isinstance(b, Unknown):
+        return True
+    return (isinstance(a, Int) and isinstance(b, Int)) or describe(a) == describe(b)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -70,10 +71,24 @@ def run(text: str, start: str = "start") -> tuple[s.File | s.Expr, Builder]:
 
 def parse(source: Source) -> s.File:
     """The syntax tree of a text.  Raises SpecErrors."""
-    read = parse_all(source)
+    with not_too_deep(source):
+        read = parse_all(source)
     if read.problems:
         raise SpecErrors(read.problems)
     return read.tree
+
+
+@contextmanager
+def not_too_deep(source: Source) -> Iterator[None]:
+    """Turns the end of the stack into SpecErrors; the longest line is as good a place as any."""
+    try:
+        yield
+    except RecursionError:
+        lines = source.text.split("\n")
+        number = max(range(len(lines)), key=lambda i: len(lines[i])) + 1
+        at = Span(number, 1, number, len(lines[number - 1]) + 1)
+        hint = "name parts of it by definitions"
+        raise SpecErrors([Diagnostic("E109", "an expression is nested too deeply", at, source, hint=hint)]) from None
 
 
 @dataclass(frozen=True)
@@ -88,8 +103,6 @@ class Parsed:
 
 def parse_all(source: Source) -> Parsed:
     """Reads a text, or as much of it as can be read."""
-    from checker.language.recover import recover
-
     tidy, tabs = without_tabs(source)
     try:
         tree, builder = run(tidy.text if tidy.text.endswith("\n") else tidy.text + "\n")
@@ -98,15 +111,18 @@ def parse_all(source: Source) -> Parsed:
     if builder is not None and not builder.problems:
         assert isinstance(tree, s.File)
         return Parsed(tree, tabs, frozenset(), tidy)
+    from checker.language.recover import recover  # only broken texts need it
+
     tree, problems, torn = recover(tidy)
     return Parsed(tree, tabs + problems, torn, tidy)
 
 
 def without_tabs(source: Source) -> tuple[Source, list[Diagnostic]]:
     """The text with blanks for tabs, and an error at the first of them."""
+    source = Source(source.name, source.text.removeprefix("\ufeff"))
     if "\t" not in source.text:
         return source, []
-    lines = source.text.splitlines()
+    lines = source.text.split("\n")
     number, line = next((n, x) for n, x in enumerate(lines, 1) if "\t" in x)
     column, more = line.index("\t") + 1, sum("\t" in x for x in lines) - 1
     message = "a tab" + (f" (and in {more} more line{'s' * (more > 1)})" if more else "")

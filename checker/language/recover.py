@@ -43,7 +43,7 @@ def recover(source: Source) -> tuple[s.File, list[Diagnostic], frozenset[str]]:
 def chunks(text: str) -> list[tuple[int, list[str]]]:
     """The top-level declarations: number of the first line, and the lines."""
     out: list[tuple[int, list[str]]] = [(1, [])]
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line and line[0] not in " #)]}" and bare(out[-1][1]):
             out.append((number, []))
         out[-1][1].append(line)
@@ -121,9 +121,10 @@ class Chunk:
                 opens = bracket in "([{"
                 message = f"`{bracket}` is never closed" if opens else f"`{bracket}` closes nothing"
                 partner = dict(zip("([{)]}", ")]}([{", strict=True))[bracket]
-                self._note(
-                    [Diagnostic("E106", message, span, self.source, f"`{partner}`" if opens else f"`{partner}` before it")]
-                )
+                expected = f"`{partner}`" if opens else f"`{partner}` before it"
+                at_end = code(self.source.line(span.line)).endswith("{") or bracket == "}"
+                hint = "blocks are made by indentation, without braces" if at_end else None
+                self._note([Diagnostic("E106", message, span, self.source, expected, hint)])
                 self._repair(line)
                 wrong = True
         return wrong

@@ -96,6 +96,8 @@ class Typing:
             return f"`{{k: … for k in {describe(t.key)}}}`" if isinstance(t, MapOf) and isinstance(found, Set) else None
         if isinstance(found, Option) and fits(found.elem, t):
             return f"it may be none; `the({text})` is its value"
+        if isinstance(found, Set) and fits(found.elem, t):
+            return f"`{text}` is a set of them; `choose` one, or quantify over all"
         if isinstance(t, Set) and fits(found, t.elem):
             return f"a set of it is `{{{text}}}`"
         if isinstance(t, Seq) and fits(found, t.elem):

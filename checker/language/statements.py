@@ -10,7 +10,7 @@ from checker.core.types import Int, MapOf, Option, Record, Seq, Set, Tuple, Type
 from checker.language import syntax as s
 from checker.language.infer import Infer, overloaded
 from checker.language.names import Message, SendSite, Variable
-from checker.language.scope import TRUE, LocalName, element
+from checker.language.scope import TRUE, LocalName, bad, element
 from checker.language.typenames import a_kind, describe, kind_of
 
 
@@ -262,7 +262,7 @@ class Statements:
         if m is None:
             self.report.unknown("E207", "message", stmt.message, self.names.messages, "a message")
         args = self._fields(stmt, m)
-        to = self.infer.expr(stmt.to) if stmt.to else None
+        to = self._addressee(stmt.to) if stmt.to else None
         if m is None:
             return
         own = self.scope.process
@@ -270,6 +270,15 @@ class Statements:
         sender = ir.Local(own.ident, "self") if own and own.ident is not None else None
         if args is not None:
             out.append(ir.Send(m.name, args, to, sender, span=stmt.span))
+
+    def _addressee(self, e: s.Expr) -> ir.Expr:
+        single = self.names.processes.get(e.name) if isinstance(e, s.Name) and e.name not in self.scope.locals else None
+        if single is None or single.ident is not None:
+            return self.infer.expr(e)
+        self.names.use(single.name)
+        hint = "a single process is reached without `to`"
+        self.report.error("E416", f"`{single.name}` is single and has no identity", e.span, "the identity of a process", hint)
+        return bad(e.span)
 
     def _fields(self, stmt: s.Send, m: Message | None) -> tuple[ir.Expr, ...] | None:
         given = stmt.args or []

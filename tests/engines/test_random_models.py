@@ -5,6 +5,8 @@ The default run is the same every time; the slow ones (`-m slow`) take new specs
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from agreement import agree
 from hypothesis import HealthCheck, Phase, event, given, reject, settings
@@ -13,6 +15,14 @@ from models import shrinking_specs, specs
 from checker.core.bind import BindError
 
 COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Thousands of specs that nobody needs again stay out of the user's cache of machine code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPECTRACE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def compare(text: str) -> None:

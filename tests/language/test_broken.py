@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checker.errors import SpecErrors
-from checker.language import load_model
+from checker.language import format_text, load_model
 from checker.language.format import format_tree
 from checker.source import Source
 
@@ -62,6 +63,14 @@ def test_words_in_any_order(text: str) -> None:
 @given(trees.files)
 def test_well_formed_nonsense(tree: object) -> None:
     answered(format_tree(tree))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("part", ["not ", "1 + ", "forall x in A. "])
+@pytest.mark.parametrize("function", [load_model, format_text])
+def test_too_deep(part: str, function: Callable[[Source], object]) -> None:
+    with pytest.raises(SpecErrors) as raised:
+        function(Source("deep.spec", f"sort A\nassume {part * 3000}1\n"))
+    assert [(d.code, d.span.line) for d in raised.value.diagnostics] == [("E109", 2)]
 
 
 @pytest.mark.parametrize("lost", ["(", ")", "]", "="])

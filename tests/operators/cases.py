@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice, pairwise, product
 from random import Random
 from typing import Any
 
@@ -63,7 +63,7 @@ def _same() -> Arguments:
         yield from _pairs(family)
     yield from (((t, Option(t)), None) for t in [*SCALARS, domains.PAIR, domains.LOG])
     yield from (((Option(t), t), None) for t in [domains.SIGNED, domains.NODE, domains.VOTE])
-    yield from (((a, b), None) for a, b in zip(SLOTS[:4], SLOTS[1:5], strict=True))
+    yield from (((a, b), None) for a, b in pairwise(SLOTS[:5]))
     yield (Seq(domains.SMALL, 2), Seq(domains.SIGNED, 3)), None
 
 
@@ -96,7 +96,8 @@ def _sets() -> Arguments:
 
 def _literals() -> Arguments:
     yield (), None
-    for t in [*SCALARS, *OPTIONS, *RECORDS[:3], domains.LOG, domains.PAIR, SETS[0], SEQS[0], BAGS[0], MAPS[0], UNIONS[0], Int(0, 5000)]:
+    wholes = [domains.LOG, domains.PAIR, SETS[0], SEQS[0], BAGS[0], MAPS[0], UNIONS[0]]
+    for t in [*SCALARS, *OPTIONS, *RECORDS[:3], *wholes, Int(0, 5000)]:
         yield (t,), None
         yield (t, t), None
     yield (domains.SMALL, domains.SIGNED, domains.SHIFTED), None
@@ -245,9 +246,9 @@ ARGUMENTS: dict[str, Callable[[], Arguments]] = {
     **dict.fromkeys(("union", "inter", "diff", "subset"), _sets),
     "len": lambda: _each([*SETS, *SLOTS, *SEQS, *BAGS]),
     "set": _literals,
-    "all": lambda: (((), t) for t in [*SCALARS, domains.VOTE, domains.PAIR, Option(domains.COLOUR), Set(domains.NODE), Int(0, 99)]),
-    **dict.fromkeys(("minset", "maxset"), lambda: _each([*SETS, *SLOTS, Set(Option(domains.RANKED)), Set(Tuple((domains.LONG, domains.SMALL)), 2)])),
-    "subsets": lambda: _each([Set(domains.NODE), Set(domains.COLOUR), Set(domains.PAIR), Set(domains.NODE, 2), Set(domains.SINGLE)]),
+    "all": lambda: (((), t) for t in [*SCALARS, domains.VOTE, Option(domains.COLOUR), Set(domains.NODE), Int(0, 99)]),
+    **dict.fromkeys(("minset", "maxset"), lambda: _each([*SETS, *SLOTS, Set(Option(domains.RANKED))])),
+    "subsets": lambda: _each([Set(domains.NODE), Set(domains.COLOUR), Set(domains.PAIR), Set(domains.NODE, 2)]),
     "record": _record_literals,
     "field": lambda: _fields(False),
     "with_field": lambda: _fields(True),
@@ -276,7 +277,8 @@ def cases(op: str) -> list[Case]:
     """The expressions that a row is tried on: with variables, and with constants for some or all of them."""
     out: dict[str, Case] = {}
     for types, attr in ARGUMENTS[op]():
-        name = f"{op} {', '.join(map(show, types))} {show(attr) if isinstance(attr, Type) else attr if attr is not None else ''}".strip()
+        of = show(attr) if isinstance(attr, Type) else str(attr or "")
+        name = f"{op} {', '.join(map(show, types))} {of}".strip()
         for case in _variants_of(name, op, types, attr):
             out.setdefault(case.name, case)
     return list(out.values())

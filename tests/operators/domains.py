@@ -1,6 +1,7 @@
 """Small types of every family, and for each type a short list of its values.
 
-The pools of parts are used in the pools of wholes, so that equal values, elements that are there and elements that are not, all occur.
+The pools of parts are used in the pools of wholes, so that equal values, elements that are there and elements that are not, all
+occur.
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ APPEND = Record("Append", (("entries", LONG),))
 
 INTS = [SMALL, SIGNED, SHIFTED, SINGLE]
 SCALARS: list[Type] = [BOOL, *INTS, COLOUR, SIDE, NODE, ONLY]
-OPTIONS: list[Type] = [Option(Int(-1, 1)), Option(Int(0, 4)), Option(COLOUR), Option(NODE), Option(ONLY), Option(BOOL), Option(RANKED), Option(PAIR), Option(LOG)]
-RECORDS: list[Type] = [VOTE, RANKED, EMPTY, LOG, Record("Mixed", (("votes", Set(VOTE)), ("pair", Option(PAIR)), ("seq", Seq(COLOUR, 2))))]
+OPTIONS: list[Type] = [Option(t) for t in (Int(-1, 1), Int(0, 4), COLOUR, NODE, ONLY, BOOL, RANKED, PAIR, LOG)]
+MIXED = Record("Mixed", (("votes", Set(VOTE)), ("pair", Option(PAIR)), ("seq", Seq(COLOUR, 2))))
+RECORDS: list[Type] = [VOTE, RANKED, EMPTY, LOG, MIXED]
 TUPLES: list[Type] = [
     PAIR,
     Tuple((Int(-1, 2), COLOUR)),
@@ -85,6 +87,7 @@ SLOTS: list[Type] = [
     Set(LOG, 2),
     Set(UNIONS[2], 2),
     Set(BagOf(COLOUR, 1), 2),
+    Set(BagOf(Option(SIDE), 2), 2),
     Set(NODE, 2),  # a mask all the same
     Set(VOTE, 1),
 ]
@@ -110,6 +113,7 @@ BAGS: list[Type] = [
     BagOf(SMALL, 2),
     BagOf(NODE, 2),
     BagOf(PAIR, 2),
+    BagOf(Option(SIDE), 2),
     BagOf(UNIONS[0], 2),
     BagOf(Int(-1, 2**20), 4),
     BagOf(LOG, 2),

@@ -1,6 +1,7 @@
 """Random expressions over a small state: every kind of node, nested, and well typed by construction.
 
-A production is one way to make an expression of a kind ("bool", "int", "nodes"…) from others; types are exact, as `bind` makes them.
+A production is one way to make an expression of a kind ("bool", "int", "nodes"…) from others; types are exact, as `bind` makes
+them.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Maker:
         reads = [Read(t, n) for n, t in KINDS[kind].items()]
         t = next(iter(KINDS[kind].values()))
         constants = [Const(Int(v, v) if isinstance(t, Int) else t, v) for v in list(values(t))[-3:]]
-        return self.any_of(*reads, *reads, *3 * scope.get(kind, []), *constants)
+        return self.any_of(*reads, *reads, *8 * scope.get(kind, []), *constants)
 
     # any kind
 

@@ -31,10 +31,8 @@ def test_words_are_equal_where_values_are(t: Type) -> None:
     assert len(packed) == len(set(vs)) == len(vs)
 
 
-@pytest.mark.parametrize("t", EVERY, ids=show)
+@pytest.mark.parametrize("t", [t for t in EVERY if card(t) <= ENUMERABLE], ids=show)
 def test_values_and_how_many(t: Type) -> None:
-    if card(t) > ENUMERABLE:
-        pytest.skip("too many to list")
     vs = list(values(t))
     assert len(vs) == card(t)
     assert all(member(v, t) for v in vs)

@@ -6,7 +6,21 @@ from typing import Any
 
 from checker.core.ir import Apply, Expr, Local, SetOf
 from checker.core.operators.sets import loose
-from checker.core.operators.table import TRUE, Args, Row, TypeMismatch, Undefined, apply, both, fits, fresh, is_int, join, number, want
+from checker.core.operators.table import (
+    TRUE,
+    Args,
+    Row,
+    TypeMismatch,
+    Undefined,
+    apply,
+    both,
+    fits,
+    fresh,
+    is_int,
+    join,
+    number,
+    want,
+)
 from checker.core.types import Bag, BagOf, Infinite, Int, Map, MapOf, Seq, Set, Type, Unknown, card, show
 
 
@@ -202,12 +216,25 @@ ROWS = [
         defined=_inside,
         fault="index outside the sequence",
     ),
-    Row("keys", "`keys(m)`: all keys", _keys, lambda _, m: frozenset(m), expand=lambda n: apply("all", attr=n.args[0].type.key)),  # type: ignore[attr-defined]
+    Row(
+        "keys",
+        "`keys(m)`: all keys",
+        _keys,
+        lambda _, m: frozenset(m),
+        expand=lambda n: apply("all", attr=_map((n.args[0].type,)).key),
+    ),
     Row("values", "`values(m)`: the set of values", _values, lambda _, m: frozenset(m.values()), expand=_values_expand),
     Row("elems", "`elems(s)`: the set of elements of a sequence", _elems, lambda _, s: frozenset(s), expand=_elems_expand),
     Row("indices", "`indices(s)`: {0, …, len(s) - 1}", _indices, lambda _, s: frozenset(range(len(s))), expand=_indices_expand),
-    Row("last", "`last(s)`: the last element; of an empty sequence a fault", lambda a, _: _seq(a[0]).elem, _last_meaning, expand=_last_expand,
-        defined=_nonempty, fault="last of an empty sequence"),
+    Row(
+        "last",
+        "`last(s)`: the last element; of an empty sequence a fault",
+        lambda a, _: _seq(a[0]).elem,
+        _last_meaning,
+        expand=_last_expand,
+        defined=_nonempty,
+        fault="last of an empty sequence",
+    ),
     Row(
         "seq",
         "`[a, b, …]`: the sequence of these",

@@ -39,7 +39,7 @@ def _quotients(a: int, b: int, c: int, d: int) -> tuple[int, int]:
 
 
 def _remainders(a: int, b: int, c: int, d: int) -> tuple[int, int]:
-    if 0 <= a and b < c:  # smaller than any divisor: unchanged
+    if a >= 0 and b < c:  # smaller than any divisor: unchanged
         return a, b
     return (c + 1 if c < 0 else 0), (d - 1 if d > 0 else 0)
 
@@ -60,7 +60,7 @@ def _divisor(node: Apply) -> Expr:
 def _pick(op: str) -> Callable[[Apply], Expr]:
     def expand(node: Apply) -> Expr:
         a, b = node.args
-        return If(node.type, apply(op, a, b), Fit(node.type, a), Fit(node.type, b))  # the smaller one fits, and only it is looked at
+        return If(node.type, apply(op, a, b), Fit(node.type, a), Fit(node.type, b))  # the one that is chosen fits
 
     return expand
 

@@ -84,6 +84,12 @@ ROWS = [
         smt=lambda s, n, a, b: s.less(n.args[0].type, a, b),
     ),
     Row("gt", "`a > b`", _order, lambda n, a, b: _lt(n, b, a), expand=_swap("lt")),
-    Row("le", "`a <= b`", _order, lambda n, a, b: not _lt(n, b, a), expand=lambda n: apply("not", apply("lt", n.args[1], n.args[0]))),
+    Row(
+        "le",
+        "`a <= b`",
+        _order,
+        lambda n, a, b: not _lt(n, b, a),
+        expand=lambda n: apply("not", apply("lt", n.args[1], n.args[0])),
+    ),
     Row("ge", "`a >= b`", _order, lambda n, a, b: not _lt(n, a, b), expand=_negate("lt")),
 ]

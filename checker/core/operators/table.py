@@ -1,11 +1,12 @@
 """What a row of the operator table is.  The rows themselves live one file per type beside this one.
 
-A row is everything the project knows of one operator: its type rule, its doc line, when it is defined, its `meaning` in plain Python
-(THE definition, written independently of the lowerings), and either its lowerings side by side (a primitive) or one `expand`
-into other operators (derived).  Never both, never an inherited or default lowering: tests hold the rows against each other.
+A row is everything the project knows of one operator: its type rule, its doc line, when it is defined, its `meaning` in plain
+Python (THE definition, written independently of the lowerings), and either its lowerings side by side (a primitive) or one
+`expand` into other operators (derived).  Never both, never an inherited or default lowering: tests hold the rows against each
+other.
 
-`native` gets the code generator and the arguments' machine values; `smt` gets the solver terms.  A lowering may assume that the operator is
-defined: `lower` has put a Check before it.
+`native` gets the code generator and the arguments' machine values; `smt` gets the solver terms.  A lowering may assume that the
+operator is defined: `lower` has put a Check before it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ Args = tuple[Type, ...]
 
 
 class TypeMismatch(Exception):
-    """Arguments an operator does not take: `str()` says what it takes, in the user's words; `position` is the offending argument, if one is."""
+    """Arguments an operator does not take: `str()` says what it takes, in the user's words; `position` is the offending argument,
+    if one is."""
 
     def __init__(self, text: str, position: int | None = None) -> None:
         super().__init__(text)

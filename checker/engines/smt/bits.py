@@ -1,7 +1,7 @@
 """Truth values that Z3 sees only if it must: a Bit is a Python bool or a Boolean term, and every connective folds constants.
 
-Nothing here knows of types or specs.  The invariant: a term is made only of terms, never of a constant, so a closed expression stays a
-Python bool to the end.
+Nothing here knows of types or specs.  The invariant: a term is made only of terms, never of a constant, so a closed expression
+stays a Python bool to the end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Total core expressions → symbolic values: quantifiers are written out over what may be in their domain, and constants fold away.
+"""Total core expressions → symbolic values: quantifiers are written out over what may be in their domain, and constants fold
+away.
 
-What stands here is the meaning of the nodes; that of the operators is in their rows.  An expression must be total (core/lower.py has put a
-Check before it): where it is not defined, its value is anything.
+What stands here is the meaning of the nodes; that of the operators is in their rows.  An expression must be total
+(core/lower.py has put a Check before it): where it is not defined, its value is anything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The structures of symbolic values, and what can be asked of a structure without knowing its type.
 
-A Sym is a Bit or one of the classes here.  Structures of one type may differ in shape (a constant one-hot has one case, a set only the
-elements it may have): a missing case is a false bit.  The bits of a one-hot exclude each other, and so do the tags of a `OneOf`.
+A Sym is a Bit or one of the classes here.  Structures of one type may differ in shape (a constant one-hot has one case, a set
+only the elements it may have): a missing case is a false bit.  The bits of a one-hot exclude each other, and so do the tags of
+a `OneOf`.
 """
 
 from __future__ import annotations
@@ -155,7 +156,8 @@ def count(bits: Iterable[Bit]) -> OneHot:
         if isinstance(b, bool):
             sure += b
         else:
-            out = one_hot([*((n, both(x, negation(b))) for n, x in out.items()), *((n + 1, both(x, b)) for n, x in out.items())]).cases
+            steps = [((n, both(x, negation(b))), (n + 1, both(x, b))) for n, x in out.items()]
+            out = one_hot(step for pair in steps for step in pair).cases
     return OneHot({n + sure: x for n, x in out.items()})
 
 
@@ -271,9 +273,8 @@ def occurs(x: Sym, items: Iterable[tuple[Bit, Sym]]) -> Bit:
 def _equal_slots(a: Slots, b: Slots) -> Bit:
     if not a.bag:
         return both(*(all_of(either(negation(g), occurs(x, q.items)) for g, x in p.items) for p, q in ((a, b), (b, a))))
-    numbers = [_all_same(*(count(both(g, equal(e, x)) for g, e in v.items).cases for v in (a, b))) for _, x in (*a.items, *b.items)]
-    present = [g for g, _ in (*a.items, *b.items)]
-    return all_of(either(negation(g), n) for g, n in zip(present, numbers, strict=True))
+    numbers = ([count(both(g, equal(e, x)) for g, e in v.items).cases for v in (a, b)] for _, x in (*a.items, *b.items))
+    return all_of(either(negation(g), _all_same(*ns)) for (g, _), ns in zip((*a.items, *b.items), numbers, strict=True))
 
 
 def is_value(v: Any, x: Value) -> Bit:
@@ -320,7 +321,7 @@ def cases(v: Any) -> list[tuple[Value, Bit]]:
         case OneOf():
             return [(x, both(tag, bit)) for tag, record in v.variants.values() if tag is not False for x, bit in cases(record)]
         case Mask():
-            return [(frozenset(k for k, here in zip(v.bits, xs, strict=True) if here), bit) for xs, bit in _cross(v.bits.values())]
+            return [(frozenset(k for k, x in zip(v.bits, xs, strict=True) if x), bit) for xs, bit in _cross(v.bits.values())]
         case Slots():
             return _slot_cases(v)
         case Table():
@@ -339,8 +340,8 @@ def _cross(parts: Iterable[Any]) -> list[tuple[tuple[Value, ...], Bit]]:
 
 def _slot_cases(v: Slots) -> list[tuple[Value, Bit]]:
     every: dict[Value, list[Bit]] = {}
-    for xs, bit in _cross(Maybe(g, x) for g, x in v.items):
-        every.setdefault(_gathered(v, [x for x in xs if x is not None]), []).append(bit)
+    for slots, bit in _cross(Maybe(g, Product(None, (x,))) for g, x in v.items):
+        every.setdefault(_gathered(v, [slot[0] for slot in slots if slot is not None]), []).append(bit)
     return [(x, any_of(bits)) for x, bits in every.items()]
 
 

@@ -1,14 +1,16 @@
 """Finite values as structures of Boolean terms: what the `smt` column of the operator table is written against.
 
-A number, enum member or identity is one-hot (`OneHot`: one bit for each plain value it can be), everything else is put together from parts,
-and whatever is constant stays plain Python.  Only this file and `terms.py` know the structures; whoever uses a value goes through `Values`.
-Operators are total here, as in machine code: where an operator is undefined, its result is any value at all, perhaps one with no
-bit set (`junk`), and nobody looks at it.  The elements present in `Slots` of a set differ from each other.
+A number, enum member or identity is one-hot (`OneHot`: one bit for each plain value it can be), everything else is put together
+from parts, and whatever is constant stays plain Python.  Only this file and `terms.py` know the structures; whoever uses a
+value goes through `Values`. Operators are total here, as in machine code: where an operator is undefined, its result is any
+value at all, perhaps one with no bit set (`junk`), and nobody looks at it.  The elements present in `Slots` of a set differ
+from each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import z3
@@ -144,7 +146,8 @@ class Values:
         x, y = self.convert(a, t), self.convert(b, t)
         if isinstance(x, Mask):
             assert isinstance(y, Mask)
-            return Mask({k: bit for k in {**x.bits, **y.bits} if (bit := _merged(op, x.bits.get(k, False), y.bits.get(k, False))) is not False})
+            every = {k: _merged(op, x.bits.get(k, False), y.bits.get(k, False)) for k in {**x.bits, **y.bits}}
+            return Mask({k: bit for k, bit in every.items() if bit is not False})
         assert isinstance(x, Slots) and isinstance(y, Slots)
         if op == "or":
             return Slots((*x.items, *((g, e) for h, e in y.items if (g := both(h, negation(occurs(e, x.items)))) is not False)))
@@ -206,8 +209,8 @@ class Values:
         length = self.arith("add", a.length, b.length)
 
         def at(i: int) -> Sym:
-            found = [(bit, a.items[i] if i < n else b.items[i - n]) for n, bit in a.length.cases.items() if i < n or i - n < len(b.items)]
-            return pick(found, a)
+            reach = [(n, bit) for n, bit in a.length.cases.items() if i < n + len(b.items)]
+            return pick([(bit, a.items[i] if i < n else b.items[i - n]) for n, bit in reach], a)
 
         return Sequence(length, tuple(map(at, range(max(length.cases, default=0)))), t.elem)
 
@@ -216,7 +219,7 @@ class Values:
         length = OneHot({k: bit for k, bit in n.cases.items() if 0 <= k <= len(s.items)})
 
         def at(i: int) -> Sym:
-            return pick([(bit, s.items[k + i]) for k, bit in a.cases.items() if 0 <= k and k + i < len(s.items)], s)
+            return pick([(bit, s.items[k + i]) for k, bit in a.cases.items() if k >= 0 and k + i < len(s.items)], s)
 
         return Sequence(length, tuple(map(at, range(max(length.cases, default=0)))), t.elem)
 
@@ -366,7 +369,7 @@ class Values:
     def _declare_slots(self, t: Type, items: list[Any], name: str, rules: list[Bit]) -> Slots:
         """The first so many slots are present; those of a set differ."""
         there = [z3.Bool(f"{name}.{i}!") for i in range(len(items))]
-        rules += [either(a, negation(b)) for a, b in zip(there, there[1:], strict=False)]
+        rules += [either(a, negation(b)) for a, b in pairwise(there)]
         if isinstance(t, Set):
             pairs = [(i, j) for j in range(len(items)) for i in range(j)]
             rules += [negation(both(there[j], equal(items[i], items[j]))) for i, j in pairs]
