@@ -38,12 +38,8 @@ app = typer.Typer(
 )
 
 Spec = Annotated[str, Argument(metavar="SPEC", help="A path, `-`, or the name of a shipped protocol.")]
-Instance = Annotated[
-    str | None, Option("--instance", "-i", metavar="NAME", help="Which instance (default: the first).")
-]
-Defines = Annotated[
-    list[str] | None, Option("-D", metavar="NAME=VALUE", help="Set the size of a sort or a parameter otherwise.")
-]
+Instance = Annotated[str | None, Option("--instance", "-i", metavar="NAME", help="Which instance (default: the first).")]
+Defines = Annotated[list[str] | None, Option("-D", metavar="NAME=VALUE", help="Set the size of a sort or a parameter otherwise.")]
 Json = Annotated[bool, Option("--json", help="Print one JSON object instead of text.")]
 Output = Annotated[Path | None, Option("-o", "--output", metavar="FILE", help="Where to write (default: stdout).")]
 Threads = Annotated[int, Option("--threads", metavar="N", help="How many threads.", min=1, max=64)]
@@ -112,9 +108,7 @@ def save(output: Path | None, text: str) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def top(
-    context: typer.Context, version: Annotated[bool, Option("--version", help="Print the version.")] = False
-) -> None:
+def top(context: typer.Context, version: Annotated[bool, Option("--version", help="Print the version.")] = False) -> None:
     if version:
         put(f"spectrace {__version__}\n")
         raise typer.Exit(0)
@@ -131,18 +125,10 @@ def check(
     no_symmetry: Annotated[bool, Option("--no-symmetry", help="Tell interchangeable identities apart.")] = False,
     no_deadlock: NoDeadlock = False,
     threads: Threads = 1,
-    max_states: Annotated[
-        int | None, Option("--max-states", metavar="N", help="Stop at so many states.", min=1)
-    ] = None,
-    max_depth: Annotated[
-        int | None, Option("--max-depth", metavar="N", help="Stop after so many steps.", min=0)
-    ] = None,
-    max_memory: Annotated[
-        str | None, Option("--max-memory", metavar="SIZE", help="Stop at so much memory: 500M, 4G.")
-    ] = None,
-    time_limit: Annotated[
-        str | None, Option("--time-limit", metavar="TIME", help="Stop after so long: 30s, 2m, 1h.")
-    ] = None,
+    max_states: Annotated[int | None, Option("--max-states", metavar="N", help="Stop at so many states.", min=1)] = None,
+    max_depth: Annotated[int | None, Option("--max-depth", metavar="N", help="Stop after so many steps.", min=0)] = None,
+    max_memory: Annotated[str | None, Option("--max-memory", metavar="SIZE", help="Stop at so much memory: 500M, 4G.")] = None,
+    time_limit: Annotated[str | None, Option("--time-limit", metavar="TIME", help="Stop after so long: 30s, 2m, 1h.")] = None,
     engine: Annotated[
         str, Option("--engine", metavar="ENGINE", help="native, or python: the slow definition itself.")
     ] = "native",
@@ -164,9 +150,7 @@ def check(
     limits = Limits(
         max_states, max_depth, memory(max_memory) if max_memory else None, duration(time_limit) if time_limit else None
     )
-    request = Request(
-        spec, instance, tuple(define or ()), not no_symmetry, not no_deadlock, threads, limits, engine, witness
-    )
+    request = Request(spec, instance, tuple(define or ()), not no_symmetry, not no_deadlock, threads, limits, engine, witness)
     return _checked(request, perform, json)
 
 
@@ -256,9 +240,7 @@ def show(
     if path is not None and path.suffix == ".json":
         frames = trace.frames(trace.read_itf(library.load_bytes(path), str(path)))
         if json:
-            emit(
-                {"file": str(path), "states": [{"label": f.label, "sent": f.sent, "values": f.values} for f in frames]}
-            )
+            emit({"file": str(path), "states": [{"label": f.label, "sent": f.sent, "values": f.values} for f in frames]})
         else:
             say(report.frames(frames))
         return 0
@@ -303,9 +285,7 @@ def fmt(
 
 
 @app.command()
-def new(
-    name: Annotated[str, Argument(metavar="NAME", help="The protocol; the file is NAME.spec.")], json: Json = False
-) -> int:
+def new(name: Annotated[str, Argument(metavar="NAME", help="The protocol; the file is NAME.spec.")], json: Json = False) -> int:
     """Write a small working spec to start from."""
     from checker.starter import create
 
@@ -322,9 +302,7 @@ def export(
     spec: Spec,
     to: Annotated[
         str,
-        Option(
-            "--to", metavar="FORMAT", help="dot: the state graph of a small instance; itf: a behaviour; tla: for TLC."
-        ),
+        Option("--to", metavar="FORMAT", help="dot: the state graph of a small instance; itf: a behaviour; tla: for TLC."),
     ],
     instance: Instance = None,
     define: Defines = None,

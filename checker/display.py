@@ -64,9 +64,7 @@ class Display:
             return "{" + ", ".join(f"{self.value(k, key)}: {self.value(x, val)}" for k, x in v.items()) + "}"
         if isinstance(v, Bag):
             return (
-                "{"
-                + ", ".join(sorted((self.value(k, inside) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural))
-                + "}"
+                "{" + ", ".join(sorted((self.value(k, inside) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural)) + "}"
             )
         if type(v) is tuple:
             parts = t.elems if isinstance(t, Tuple) else (inside,) * len(v)

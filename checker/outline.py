@@ -38,9 +38,7 @@ class Outline:
             "processes": [self._process(n) for n in m.processes],
             "actions": [self._action(a) for a in m.actions if a.process is None],
             "sends": [{"from": a, "message": b, "to": c} for a, b, c in self.flows()],
-            "properties": [
-                {"kind": p.kind, "name": p.name, "line": p.span.line if p.span else None} for p in m.properties
-            ],
+            "properties": [{"kind": p.kind, "name": p.name, "line": p.span.line if p.span else None} for p in m.properties],
             "instances": [self._instance(i) for i in m.instances.values()],
             "warnings": [w.message for w in m.warnings],
         }
@@ -108,23 +106,17 @@ class Outline:
             if a.receive and a.process and a.process not in handlers.setdefault(a.receive.message, []):
                 handlers[a.receive.message].append(a.process)
         found = {
-            (a.process or "anyone", s.message)
-            for a in self.model.actions
-            for s in statements(a.body)
-            if isinstance(s, Send)
+            (a.process or "anyone", s.message) for a in self.model.actions for s in statements(a.body) if isinstance(s, Send)
         }
         order = list(self.model.messages)
         return [
-            (p, m, ", ".join(handlers.get(m, [])) or "nobody")
-            for p, m in sorted(found, key=lambda x: (order.index(x[1]), x[0]))
+            (p, m, ", ".join(handlers.get(m, [])) or "nobody") for p, m in sorted(found, key=lambda x: (order.index(x[1]), x[0]))
         ]
 
     def _instance(self, i: InstanceDecl) -> dict[str, Any]:
         return {
             "name": i.name,
-            "sizes": {
-                n: self._text(e) if n not in i.names else "{" + ", ".join(i.names[n]) + "}" for n, e in i.sizes.items()
-            },
+            "sizes": {n: self._text(e) if n not in i.names else "{" + ", ".join(i.names[n]) + "}" for n, e in i.sizes.items()},
             "faults": [self._fault(f) for f in i.faults],
             "volatile": list(i.volatile),
             "durable": list(i.durable),
@@ -171,9 +163,7 @@ class Outline:
 
 
 def _variable(v: dict[str, Any]) -> str:
-    return f"{v['kind']} {v['name']}: {v['type']}" + (
-        f" {'in' if v['choice'] else '='} {v['initial']}" if v["initial"] else ""
-    )
+    return f"{v['kind']} {v['name']}: {v['type']}" + (f" {'in' if v['choice'] else '='} {v['initial']}" if v["initial"] else "")
 
 
 def _action(a: dict[str, Any]) -> str:

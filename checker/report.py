@@ -213,9 +213,7 @@ def found(r: Result, seen: str) -> Lines:
     """What a random walk ran into."""
     what = r.property or r.message or "nothing can happen any more"
     where = f" ({r.place})" if r.place else ""
-    head = Text.assemble(
-        (_word(r) + ":", BAD), f" {what}{where} — seen on a random walk of {count(len(r.trace or ()), 'step')}"
-    )
+    head = Text.assemble((_word(r) + ":", BAD), f" {what}{where} — seen on a random walk of {count(len(r.trace or ()), 'step')}")
     return [head, Text(f"  {seen}")]
 
 
@@ -288,9 +286,7 @@ def frames(fs: list[Frame]) -> Lines:
         pad = " " * (width + 4)
         lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(f.sent))] if f.sent else []
         paths = [p for p in dict.fromkeys([*before, *f.values]) if before.get(p) != f.values.get(p)]
-        lines += [_change(pad, p, before.get(p), f.values.get(p)) for p in paths] or [
-            Text(pad + "(changes no variable)", DIM)
-        ]
+        lines += [_change(pad, p, before.get(p), f.values.get(p)) for p in paths] or [Text(pad + "(changes no variable)", DIM)]
         before = f.values
     return lines
 

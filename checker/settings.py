@@ -76,9 +76,7 @@ def _size(model: Model, name: str, text: str) -> Value:
     if name in model.sorts:
         n = _integer(text)
         if n is None or n < 1:
-            raise Mistake(
-                f"-D {name}={text}: {name} is a sort, and its size is a number from 1", f"for example -D {name}=3"
-            )
+            raise Mistake(f"-D {name}={text}: {name} is a sort, and its size is a number from 1", f"for example -D {name}=3")
         return n
     t = model.params[name].type
     match t:

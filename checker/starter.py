@@ -68,9 +68,7 @@ def create(name: str) -> Path:
     """Writes NAME.spec.  Raises Mistake."""
     path = Path(name if name.endswith(".spec") else f"{name}.spec")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", path.stem):
-        raise Mistake(
-            f"`{path.stem}` cannot be the name of a protocol", "letters, digits and _, and a letter first: my_protocol"
-        )
+        raise Mistake(f"`{path.stem}` cannot be the name of a protocol", "letters, digits and _, and a letter first: my_protocol")
     if path.exists():
         raise Mistake(f"{path} is there already", "take another name, or remove it first")
     write(path, TEXT.replace("NAME", path.stem))

@@ -70,9 +70,7 @@ def _words(e: Expect | None) -> str:
     return "holds" if e is None else f"{e.verdict} {e.property}" if e.property else e.verdict
 
 
-def _case(
-    model: Model, decl: InstanceDecl, case: Case, threads: int, progress: Callable[[Progress], None] | None
-) -> Case:
+def _case(model: Model, decl: InstanceDecl, case: Case, threads: int, progress: Callable[[Progress], None] | None) -> Case:
     started = time.perf_counter()
     expect = decl.expect or Expect("holds")
     try:
@@ -147,13 +145,9 @@ def junit(found: list[Case]) -> str:
             attrib={k: str(n) for k, n in counts.items()},
         )
         for c in mine:
-            case = xml.SubElement(
-                suite, "testcase", classname=spec, name=c.instance or "(the spec)", time=f"{c.seconds:.3f}"
-            )
+            case = xml.SubElement(suite, "testcase", classname=spec, name=c.instance or "(the spec)", time=f"{c.seconds:.3f}")
             if c.status == "FAIL":
-                xml.SubElement(case, "failure", message=c.problems[0] if c.problems else "failed").text = "\n".join(
-                    c.problems
-                )
+                xml.SubElement(case, "failure", message=c.problems[0] if c.problems else "failed").text = "\n".join(c.problems)
             if c.status == "skipped":
                 xml.SubElement(case, "skipped", message="slow")
     xml.indent(root)

@@ -61,8 +61,7 @@ class Plain:
                 return {self.display.value(k): self.value(x) for k, x in v.items()}
             case Bag():
                 return [
-                    {"element": self.value(k), "count": v[k]}
-                    for k in sorted(v, key=lambda k: natural(self.display.value(k)))
+                    {"element": self.value(k), "count": v[k]} for k in sorted(v, key=lambda k: natural(self.display.value(k)))
                 ]
             case frozenset():
                 return [self.value(x) for x in sorted(v, key=lambda x: natural(self.display.value(x)))]
@@ -147,9 +146,7 @@ class Itf:
         try:
             return self._decode(t, j)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            raise Mistake(
-                f"`{msgspec.json.encode(j).decode()[:80]}` is no value of the type that this variable has"
-            ) from None
+            raise Mistake(f"`{msgspec.json.encode(j).decode()[:80]}` is no value of the type that this variable has") from None
 
     def _decode(self, t: Type, j: Any) -> Value:
         match t:
@@ -226,8 +223,7 @@ def to_itf(instance: Instance, t: Trace, description: str = "") -> dict[str, Any
         "params": [],
         "vars": list(types),
         "states": [
-            {"#meta": m, **{n: itf.encode(types[n], v) for n, v in s.items()}}
-            for m, s in zip(metas, states, strict=True)
+            {"#meta": m, **{n: itf.encode(types[n], v) for n, v in s.items()}} for m, s in zip(metas, states, strict=True)
         ],
     }
 

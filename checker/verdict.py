@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from checker.core.types import Rec, Value
 
@@ -71,7 +71,8 @@ class Progress:
 
 @dataclass
 class Result:
-    """The outcome of exploring an instance.  `transitions` counts every successor generated, duplicates included; `depth` is the number of steps
+    """The outcome of exploring an instance.  `transitions` counts every successor generated, duplicates included; `depth` is
+    the number of steps
     on the longest shortest path; `cut` counts transitions that a bound cut off; `stopped_by`: "event", a limit, or None."""
 
     verdict: Verdict
@@ -102,7 +103,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that ends a search, with enough to choose the one to report: the fewest steps first, then invariants, step properties,
+    """Something that ends a search, with enough to choose the one to report: the fewest steps first, then invariants, step
+    properties,
     faults and deadlock, each in declared order."""
 
     steps: int
@@ -112,7 +114,7 @@ class Finding:
     text: str = ""
     place: str | None = None
 
-    RANKS = {"invariant": 0, "step": 1, "fault": 2, "deadlock": 3}
+    RANKS: ClassVar[dict[str, int]] = {"invariant": 0, "step": 1, "fault": 2, "deadlock": 3}
 
     @property
     def key(self) -> tuple[int, int, int]:

@@ -87,7 +87,8 @@ class AssumptionFails(BindError):
 
 @dataclass(frozen=True)
 class Var(Node):
-    """A state variable.  `keyed`: a map with one cell per process, each started by `init`.  `hidden`: made by bind ("network", "fault")."""
+    """A state variable.  `keyed`: a map with one cell per process, each started by `init`.  `hidden`: made by bind
+    ("network", "fault")."""
 
     name: str
     type: Type
@@ -102,7 +103,8 @@ class Var(Node):
 
 @dataclass(frozen=True)
 class Message:
-    """A message type in this instance: `payload` has the declared fields, `full` also `to` and `from` if they are kept (in this order).
+    """A message type in this instance: `payload` has the declared fields, `full` also `to` and `from` if they are kept (in
+    this order).
     `var`: the network variable that holds it.  `receiver`: the one receiving process where it is single."""
 
     name: str
@@ -303,7 +305,11 @@ class Binder:
     def _fold_node(self, e: Fold, env: dict[str, Type]) -> Expr:
         d = self._domain(e.domain, env)
         if _nothing(d):
-            return number(0) if e.kind == "sum" else replace(e, type=Int(0, 0), domain=Const(Set(Int(0, 0)), frozenset()), where=TRUE, body=number(0))
+            return (
+                number(0)
+                if e.kind == "sum"
+                else replace(e, type=Int(0, 0), domain=Const(Set(Int(0, 0)), frozenset()), where=TRUE, body=number(0))
+            )
         inner = {**env, e.name: elem(d)}
         where, body = self.expr(e.where, inner), self.expr(e.body, inner)
         t = body.type
@@ -324,13 +330,13 @@ class Binder:
     def _fold(self, e: Expr) -> Expr:
         """Computes what depends on nothing."""
         parts = _parts(e)
-        if isinstance(e, Const | Local | Read | Sent) or not parts and not isinstance(e, Apply):
+        if isinstance(e, Const | Local | Read | Sent) or (not parts and not isinstance(e, Apply)):
             return e
         if isinstance(e, Apply) and e.op == "all":
             return e
-        if not all(isinstance(p, Const) or _whole(p) for p in parts):
-            if not (isinstance(e, Quant | SetOf | Fold | Mapping | Let) and closed_term(e)):
-                return e
+        binds = isinstance(e, Quant | SetOf | Fold | Mapping | Let)
+        if not binds and not all(isinstance(p, Const) or _whole(p) for p in parts):
+            return e
         if not closed_term(e) or _work(e) > FOLD_LIMIT:
             return e
         try:
@@ -508,7 +514,9 @@ def _declaration(model: Model, name: str | None) -> InstanceDecl:
 
         near = difflib.get_close_matches(name, model.instances, 1)
         have = ", ".join(model.instances) or "none"
-        raise BindError(f"no instance `{name}` in {model.source.name}", hint=f"did you mean `{near[0]}`?" if near else f"it has: {have}")
+        raise BindError(
+            f"no instance `{name}` in {model.source.name}", hint=f"did you mean `{near[0]}`?" if near else f"it has: {have}"
+        )
     return model.instances[name]
 
 
@@ -516,7 +524,9 @@ def _sizes(model: Model, decl: InstanceDecl, overrides: dict[str, Value]) -> dic
     sizes: dict[str, Value] = {}
     for n in overrides:
         if n not in model.sorts and n not in model.params:
-            raise BindError(f"`{n}` is no sort or parameter of {model.name}", hint=f"it has: {', '.join([*model.sorts, *model.params])}")
+            raise BindError(
+                f"`{n}` is no sort or parameter of {model.name}", hint=f"it has: {', '.join([*model.sorts, *model.params])}"
+            )
     given: dict[str, Expr] = {n: p.default for n, p in model.params.items() if p.default is not None}
     given |= decl.sizes
     for n in model.sorts:
@@ -528,13 +538,17 @@ def _sizes(model: Model, decl: InstanceDecl, overrides: dict[str, Value]) -> dic
     while pending:  # a size may be given in terms of others
         ready = {n: e for n, e in pending.items() if _uses(e) <= sizes.keys()}
         if not ready:
-            raise BindError(f"the sizes {', '.join(pending)} depend on one another or on one that is open", next(iter(pending.values())).span)
+            raise BindError(
+                f"the sizes {', '.join(pending)} depend on one another or on one that is open", next(iter(pending.values())).span
+            )
         for n, e in ready.items():
             sizes[n] = Binder(model, sizes).closed(e)
             del pending[n]
     for n in (*model.sorts, *model.params):
         if n not in sizes:
-            raise BindError(f"`{n}` has no value in instance {decl.name}", decl.span, hint=f"give it one: `{n} = 3`, or `-D {n}=3`")
+            raise BindError(
+                f"`{n}` has no value in instance {decl.name}", decl.span, hint=f"give it one: `{n} = 3`, or `-D {n}=3`"
+            )
         _check_size(model, n, sizes[n], decl.sizes.get(n))
     return sizes
 
@@ -734,11 +748,15 @@ class _Assembly:
 
     def _sender(self, name: str) -> Type:
         """The identities of the one kind of process that sends a message: where its channels start."""
-        bodies = [(a.process, a.body) for a in self.model.actions] + [(p.name, p.on_restart) for p in self.model.processes.values()]
+        bodies = [(a.process, a.body) for a in self.model.actions] + [
+            (p.name, p.on_restart) for p in self.model.processes.values()
+        ]
         senders = {p for p, body in bodies if p and any(isinstance(s, Send) and s.message == name for s in statements(body))}
         if len(senders) > 1:
             d = self.model.messages[name]
-            raise BindError(f"{name} is sent by {' and '.join(sorted(senders))} over fifo channels", d.span, "declare a message for each")
+            raise BindError(
+                f"{name} is sent by {' and '.join(sorted(senders))} over fifo channels", d.span, "declare a message for each"
+            )
         return self._ident(senders.pop()) if senders else Enum("nobody", ("nobody",))
 
     def _bag(self, infos: dict[str, Message], capacity: int) -> dict[str, Message]:
@@ -830,7 +848,9 @@ class _Assembly:
         gone = Read(self.vars[name].type, name)
         few = Require(apply("lt", apply("len", gone), number(n)))
         more = Assign(name, (), fit(build("union", (gone, apply("set", me))), gone.type))
-        return Transition(f"stop {f.target}", params, (*self._alive(f.target, me), few, more), f.target, None, "stop", span=f.span)
+        return Transition(
+            f"stop {f.target}", params, (*self._alive(f.target, me), few, more), f.target, None, "stop", span=f.span
+        )
 
     def _alive(self, process: str, me: Expr) -> list[Stmt]:
         gone = self.vars.get(f"stopped {process}")
@@ -903,7 +923,7 @@ class _Assembly:
             if a.receive.sender:
                 assert m.sender
                 env[a.receive.sender] = m.sender
-        for n, t in params:
+        for _, t in params:
             self._finite(t, Node(span=a.span))
         kind = "handler" if a.receive else "action"
         body = (*head, *self.b.block(a.body, env))
@@ -930,4 +950,3 @@ def statements(body: tuple[Stmt, ...]) -> Any:
         yield s
         for inner in (getattr(s, "then", ()), getattr(s, "orelse", ()), getattr(s, "body", ())):
             yield from statements(inner)
-

@@ -74,7 +74,8 @@ class Local(Expr):
 
 @dataclass(frozen=True)
 class Apply(Expr):
-    """An operator of the table (core/operators) on strict arguments.  `attr`: a field name, tuple position or type, if the row needs one."""
+    """An operator of the table (core/operators) on strict arguments.  `attr`: a field name, tuple position or type, if the
+    row needs one."""
 
     op: str
     args: tuple[Expr, ...]
@@ -148,7 +149,8 @@ class Call(Expr):
 
 @dataclass(frozen=True)
 class Fit(Expr):
-    """`value` as a value of `type`: lifts T to T?, widens freely, narrows with a fault if the value does not fit.  `what` names the target in the fault."""
+    """`value` as a value of `type`: lifts T to T?, widens freely, narrows with a fault if the value does not fit.  `what`
+    names the target in the fault."""
 
     value: Expr
     what: str = ""
@@ -238,7 +240,8 @@ class ForAll(Stmt):
 
 @dataclass(frozen=True)
 class Send(Stmt):
-    """Puts a message in the network.  `to` None: for everyone who handles it.  `sender`: the sending process's identity, if in one."""
+    """Puts a message in the network.  `to` None: for everyone who handles it.  `sender`: the sending process's identity, if
+    in one."""
 
     message: str
     args: tuple[Expr, ...]

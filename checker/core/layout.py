@@ -1,14 +1,15 @@
-"""How a finite value is packed into bits.  Every type has one layout; equal values have equal bits, and all zeros is the value of rank 0.
+"""How a finite value is packed into bits. Every type has one layout; equal values have equal bits, and all zeros is the value of
+rank 0.
 
-A value of at most 64 bits is narrow: a number within one word.  A larger one is wide: it starts on a word of its own, and none of
-its narrow parts straddles two words.  A set over a small domain is a mask, one bit for each possible element in rank order; a
-set or bag with a capacity that makes it smaller is a count and sorted slots.  A state is the product of its variables.
+A value of at most 64 bits is narrow: a number within one word. A larger one is wide: it starts on a word of its own, and none
+of its narrow parts straddles two words. A set over a small domain is a mask, one bit for each possible element in rank order;
+a set or bag with a capacity that makes it smaller is a count and sorted slots. A state is the product of its variables.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from checker.core.types import (
     Bag,
@@ -87,7 +88,7 @@ class TooWide(Exception):
     """A value that cannot sensibly be packed: a set over a huge domain without a capacity."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def layout(t: Type) -> Layout:
     """The layout of a finite type.  Raises TooWide."""
     match t:
@@ -174,7 +175,7 @@ def tabled(t: Type) -> bool:
     return isinstance(t, Set | BagOf) and card(t) <= TABLE_LIMIT
 
 
-@lru_cache(maxsize=None)
+@cache
 def table(t: Type) -> tuple[tuple[Value, ...], dict[Value, int]]:
     """The values of a tabled type in rank order, and the rank of each."""
     found = tuple(values(t))
@@ -203,7 +204,8 @@ def size(t: Type | int) -> tuple[int, int]:
 
 
 def place(parts: list[Type | int], whole_words: bool = False) -> tuple[int, int, tuple[Slot, ...]]:
-    """(bits, words, slots) for parts side by side: in one word if they fit, else first-fit by falling size, no narrow part across words."""
+    """(bits, words, slots) for parts side by side: in one word if they fit, else first-fit by falling size, no narrow part
+    across words."""
     sizes = [size(p) for p in parts]
     if sum(b for b, _ in sizes) <= WORD and not whole_words:
         slots, at = [], 0

@@ -1,4 +1,4 @@
-"""Instance → Program: total and silent.  What is left is assignments to finite variables under choices, conditions and Checks.
+"""Instance → Program: total and silent. What is left is assignments to finite variables under choices, conditions and Checks.
 
 - Every partial operation gets a Check before the statement it stands in (its definedness, under the conditions and binders
   it stands under); after that, operators may be taken as total.  Faults become guards here, once, for all engines.
@@ -55,7 +55,8 @@ class Site:
 
 @dataclass(frozen=True)
 class Predicate:
-    """A total condition on one state, HIT when true.  kind: "invariant" (it is the negation), "fault" (evaluating `name` faults), "reachable"."""
+    """A total condition on one state, HIT when true.  kind: "invariant" (it is the negation), "fault" (evaluating `name`
+    faults), "reachable"."""
 
     kind: str
     name: str
@@ -165,7 +166,8 @@ class Lowering:
         return e
 
     def checks(self, e: Expr) -> list[Check]:
-        """What must hold for the expression to have a value, in the order of evaluation; each condition is total where those before it hold."""
+        """What must hold for the expression to have a value, in the order of evaluation; each condition is total where those
+        before it hold."""
         match e:
             case Sent():
                 return self.checks(self.sent(e))
@@ -454,9 +456,7 @@ def lower(instance: Instance) -> Program:
         tuple(s for v in instance.vars.values() for s in _start(low, v)),
         tuple(low.action(a) for a in instance.actions),
         tuple(_predicates(low, instance)),
-        tuple(
-            StepCheck(p.name, tuple(low.checks(p.expr)), low.total(p.expr)) for p in instance.properties if p.kind == "step"
-        ),
+        tuple(StepCheck(p.name, tuple(low.checks(p.expr)), low.total(p.expr)) for p in instance.properties if p.kind == "step"),
         low.total(instance.bound) if instance.bound else None,
         low.total(instance.terminal),
     )

@@ -136,7 +136,9 @@ def in_network(world: World, name: str) -> Iterator[Rec]:
     assert world.instance is not None
     m = world.instance.messages[name]
     content = world.state[m.var]
-    found = (x for row in content.values() for q in row.values() for x in q) if world.instance.network == "fifo" else iter(content)
+    found = (
+        (x for row in content.values() for q in row.values() for x in q) if world.instance.network == "fifo" else iter(content)
+    )
     return (x for x in found if x.name == name)
 
 

@@ -26,7 +26,10 @@ class ParamDecl(Node):
 @dataclass(frozen=True)
 class VarDecl(Node):
     """`init`: how one cell starts: a value (`choice` False) or a set of possible values (`choice` True).
-    For a process variable `type` is the map and `cell` the type of one process's cell; `init` is for one cell, and may mention Local("self")."""
+
+    For a process variable `type` is the map and `cell` the type of one process's cell; `init` is for one cell, and may
+    mention Local("self").
+    """
 
     name: str
     type: Type
@@ -40,7 +43,8 @@ class VarDecl(Node):
 
 @dataclass(frozen=True)
 class MessageDecl(Node):
-    """`payload` has the declared fields.  `to`: identity type of the addressee if it is addressed; `sender`: of the sender if recorded."""
+    """`payload` has the declared fields.  `to`: identity type of the addressee if it is addressed; `sender`: of the sender if
+    recorded."""
 
     name: str
     payload: Record
@@ -60,7 +64,8 @@ class Network(Node):
 
 @dataclass(frozen=True)
 class ProcessDecl(Node):
-    """`ident`: the type of its identities (sort, range or enum); None: a single process.  `on_restart` runs when it restarts after a crash."""
+    """`ident`: the type of its identities (sort, range or enum); None: a single process.  `on_restart` runs when it restarts
+    after a crash."""
 
     name: str
     ident: Type | None
@@ -69,7 +74,8 @@ class ProcessDecl(Node):
 
 @dataclass(frozen=True)
 class Receive:
-    """Which message a handler takes; `fields` and `sender` are the local names bound to its fields and sender (None: not bound)."""
+    """Which message a handler takes; `fields` and `sender` are the local names bound to its fields and sender (None: not
+    bound)."""
 
     message: str
     fields: tuple[str, ...]
@@ -100,7 +106,8 @@ class Def(Node):
 
 @dataclass(frozen=True)
 class Quorum(Node):
-    """A family of subsets of a sort: Def `name` (no parameters) is the set of them.  `meets`: quorum families each of whose members is claimed to
+    """A family of subsets of a sort: Def `name` (no parameters) is the set of them.  `meets`: quorum families each of whose
+    members is claimed to
     intersect each of these (checked in every instance)."""
 
     name: str
@@ -147,7 +154,8 @@ class Count:
 
 @dataclass(frozen=True)
 class Expect(Node):
-    """verdict: "holds" | "violates" | "deadlock" | "fault".  `counts` keys: "states", "orbits", "transitions", "length", "depth"."""
+    """verdict: "holds" | "violates" | "deadlock" | "fault".  `counts` keys: "states", "orbits", "transitions", "length",
+    "depth"."""
 
     verdict: str
     property: str | None = None

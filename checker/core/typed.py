@@ -1,7 +1,7 @@
 """Typing of finite expressions: building an operator on arguments whose exact types are known.
 
-What an operator needs its arguments to share (the element type of a union, the two sides of an equality) is made explicit with Fit here, so
-that every later pass can rely on it.
+What an operator needs its arguments to share (the element type of a union, the two sides of an equality) is made explicit
+with Fit here, so that every later pass can rely on it.
 """
 
 from __future__ import annotations

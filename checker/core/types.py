@@ -1,18 +1,18 @@
 """The types of the language, and the finite values they stand for.
 
-A type is a frozen, hashable tree.  In a Model the bounds of integers, sequences and bags may still be expressions over
+A type is a frozen, hashable tree. In a Model the bounds of integers, sequences and bags may still be expressions over
 parameters (`Bound`); in an Instance they are plain numbers and every sort has a size, so every type is a finite list of
 values: `values(t)` is that list in *the* canonical order, `card(t)` its length, `rank`/`unrank` the bijection.
 
 Values are plain immutable Python: bool, int, str (enum members), Id (sorts), None or the value (options), Rec (records and
-messages), tuple (tuples and sequences), frozenset, Map, Bag.  Nothing here knows how a value is packed into bits.
+messages), tuple (tuples and sequences), frozenset, Map, Bag. Nothing here knows how a value is packed into bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from itertools import combinations_with_replacement, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -214,7 +214,8 @@ class Seq(Type):
 
 @dataclass(frozen=True)
 class Unknown(Type):
-    """What inference does not know, and a type without values: the element of an empty set, the value of none.  Never in a verified
+    """What inference does not know, and a type without values: the element of an empty set, the value of none.  Never in a
+    verified
     model's variables."""
 
 
@@ -255,7 +256,7 @@ class Infinite(Exception):
     """A type that has no finite list of values (an unbounded integer, a sort without a size)."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def card(t: Type) -> int:
     """How many values a finite type has.  Raises Infinite."""
     match t:

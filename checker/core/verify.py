@@ -1,7 +1,9 @@
-"""Is this a well-formed Instance or Program?  Run after each pass in tests, and on demand: a wrong pass is found where it is wrong.
+"""Is this a well-formed Instance or Program? Run after each pass in tests, and on demand: a wrong pass is found where it is
+wrong.
 
-What is checked: only node kinds of the level (core/ir.py), every local bound, every variable and message declared, every operator
-in the table with a type its row gives, every type finite, conditions bool, domains collections, and what is stored of the variable's type.
+What is checked: only node kinds of the level (core/ir.py), every local bound, every variable and message declared, every
+operator in the table with a type its row gives, every type finite, conditions bool, domains collections, and what is stored
+of the variable's type.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Instance → TLA+ module and TLC configuration, to be run as they are: the same distinct states, verdict and length of a counterexample.
+"""Instance → TLA+ module and TLC configuration, to be run as they are: the same distinct states, verdict and length of a
+counterexample.
 
-Every declared variable is a TLA+ variable of its name; identities are model values, enum members strings, records records, a message is a pair of its name and
-a record, sequences are TLA+ sequences (from 1), bags are functions to counts. An action is one operator: its statements become LETs for what was assigned
-so far, and the primes stand at the end. A spec fault is a step that sets `fault`, which the invariant `NoFault` forbids; so TLC's counterexample to a
-fault is one step longer than ours. `reachable` has no counterpart and is left out.
+Every declared variable is a TLA+ variable of its name; identities are model values, enum members strings, records records, a
+message is a pair of its name and a record, sequences are TLA+ sequences (from 1), bags are functions to counts. An action is
+one operator: its statements become LETs for what was assigned so far, and the primes stand at the end. A spec fault is a step
+that sets `fault`, which the invariant `NoFault` forbids; so TLC's counterexample to a fault is one step longer than ours.
+`reachable` has no counterpart and is left out.
 """
 
 from __future__ import annotations
@@ -60,11 +62,15 @@ from checker.core.types import (
     values,
 )
 
-RESERVED = set(
-    "ACTION ASSUME ASSUMPTION AXIOM BY CASE CHOOSE CONSTANT CONSTANTS CORE DEF DEFINE DOMAIN ELSE ENABLED EXCEPT EXTENDS HAVE HIDE IF IN INSTANCE LAMBDA LEMMA LET LOCAL "
-    "MODULE NEW OBVIOUS OMITTED OTHER PICK PROOF PROPOSITION PROVE QED RECURSIVE SF SUBSET SUFFICES TAKE THEN THEOREM UNCHANGED UNION USE VARIABLE VARIABLES WF WITH "
-    "WITNESS STRING BOOLEAN TRUE FALSE Nat Int Seq Len Head Tail Append SubSeq Cardinality Next Init Spec vars none fault Permutations SelectSeq "
-    "FloorDiv FloorMod Max Min SumOver BagCount BagAdd BagRemove BagSize Elems NoFault Bound Symmetry Terminal".split()
+RESERVED = frozenset(
+    """
+    ACTION ASSUME ASSUMPTION AXIOM BY CASE CHOOSE CONSTANT CONSTANTS CORE DEF DEFINE DOMAIN ELSE ENABLED EXCEPT
+    EXTENDS HAVE HIDE IF IN INSTANCE LAMBDA LEMMA LET LOCAL MODULE NEW OBVIOUS OMITTED OTHER PICK PROOF
+    PROPOSITION PROVE QED RECURSIVE SF SUBSET SUFFICES TAKE THEN THEOREM UNCHANGED UNION USE VARIABLE VARIABLES WF
+    WITH WITNESS STRING BOOLEAN TRUE FALSE Nat Int Seq Len Head Tail Append SubSeq Cardinality Next Init Spec vars
+    none fault Permutations SelectSeq FloorDiv FloorMod Max Min SumOver BagCount BagAdd BagRemove BagSize Elems
+    NoFault Bound Symmetry Terminal
+    """.split()  # noqa: SIM905
 )
 
 HELPERS = r"""
@@ -205,7 +211,7 @@ class Exporter:
 
     def initial(self) -> str:
         body = tuple(s for v in self.instance.vars.values() for s in _start(self.low, v))
-        return _indent(self.block(body, Names({n: "" for n in self.vars}), start=True), 4)
+        return _indent(self.block(body, Names(dict.fromkeys(self.vars, "")), start=True), 4)
 
     def _action_names(self) -> list[str]:
         seen: dict[str, int] = {}
@@ -522,7 +528,10 @@ class Exporter:
                 return self.type(e.attr)
             case "minset" | "maxset":
                 x = Local(e.type, f"x#m{self.fresh}")
-                return self._fold(Fold(e.type, e.op[:3], x.name, e.args[0], TRUE, x), lambda y: xs[0] if y is e.args[0] else self.expr(y, self._now()))
+                return self._fold(
+                    Fold(e.type, e.op[:3], x.name, e.args[0], TRUE, x),
+                    lambda y: xs[0] if y is e.args[0] else self.expr(y, self._now()),
+                )
             case "record":
                 return self._record(e.attr.name, [(f, x) for (f, _), x in zip(e.attr.fields, xs, strict=True)])
             case "field":
@@ -567,8 +576,12 @@ class Exporter:
                 parts = [self._fits(f"{at}.{identifier(f)}", ft, gt) for (f, ft), (_, gt) in zip(fs, gs, strict=True)]
                 return "(" + " /\\ ".join(parts or ["TRUE"]) + ")"
             case Tuple(es), Tuple(gs):
-                return "(" + " /\\ ".join(self._fits(f"{x}[{k + 1}]", f, g) for k, (f, g) in enumerate(zip(es, gs, strict=True))) + ")"
-            case (Set(f, _) | Seq(f, _) | BagOf(f, _)), (Set(g, cap) | Seq(g, cap) | BagOf(g, cap)):
+                return (
+                    "("
+                    + " /\\ ".join(self._fits(f"{x}[{k + 1}]", f, g) for k, (f, g) in enumerate(zip(es, gs, strict=True)))
+                    + ")"
+                )
+            case ((Set(f, _) | Seq(f, _) | BagOf(f, _)), (Set(g, cap) | Seq(g, cap) | BagOf(g, cap))):
                 size = {Seq: "Len({})", BagOf: "BagSize({})"}.get(type(a), "Cardinality({})").format(x)
                 inner = {Seq: "Elems({})", BagOf: "DOMAIN {}"}.get(type(a), "{}").format(x)
                 self.fresh += 1
@@ -639,5 +652,3 @@ def _guard(cond: str) -> str:
 
 def _indent(text: str, n: int) -> str:
     return "\n".join(" " * n + line if line else line for line in text.rstrip("\n").split("\n"))
-
-

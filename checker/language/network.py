@@ -10,6 +10,7 @@ from checker.core import model as m
 from checker.core.types import INT, Int, Record, Type, Unknown
 from checker.language.names import Message, Names, SendSite
 from checker.language.typenames import TypeReader, describe
+from checker.source import Span
 
 
 class Network:
@@ -29,7 +30,7 @@ class Network:
             for site in [x for x in msg.sends if x.process is None]:
                 self.report.error(
                     "E414",
-                    f"`{msg.name}` is sent by nobody: a fifo channel leads from one process to another",
+                    f"no process sends `{msg.name}` here: a fifo channel leads from one process to another",
                     site.span,
                     "`send` in an action of a process",
                 )
@@ -97,38 +98,30 @@ class Network:
 
     def _sender(self, msg: Message) -> Type | None:
         """The identity type of the sender, if it is recorded: somebody asks for it, or a fifo channel needs it."""
-        asked = next((h.sender.span for _, h in msg.handlers if h.sender), None) or next(
-            (x.sender[1] for x in msg.looked_at if x.sender), None
-        )
+        asked = [h.sender.span for _, h in msg.handlers if h.sender] + [x.sender[1] for x in msg.looked_at if x.sender]
         kinds = {site.process.name if site.process else "": site for site in msg.sends}
-        if asked is None:
-            only = next(iter(kinds.values())).process if len(kinds) == 1 else None
-            return only.ident if only and self.names.network == "fifo" else None
-        for site in msg.sends:
-            if site.process is None:
-                self.report.error(
-                    "E413",
-                    f"`{msg.name}` is sent by nobody here, but line {asked.line} asks who sent it",
-                    site.span,
-                    "`send` in an action of a process",
-                )
-                return None
-        if len(kinds) > 1:
-            who = " and ".join(kinds)
-            self.report.error(
-                "E413",
-                f"`{msg.name}` is sent by {who}: `from` cannot tell",
-                asked,
-                "a message that one kind of process sends",
-                "declare two messages, or put the sender in a field",
-            )
-            return None
-        process = next(iter(kinds.values())).process if kinds else None
-        if process and process.ident is None:
-            self.report.error(
-                "E413", f"`{msg.name}` is sent by {process.name}, which is single and has no identity", asked, "no `from`"
-            )
-        return process.ident if process else None
+        if asked:
+            return self._asked_sender(msg, asked[0], kinds)
+        only = next(iter(kinds.values())).process if len(kinds) == 1 else None
+        return only.ident if only and self.names.network == "fifo" else None
+
+    def _asked_sender(self, msg: Message, asked: Span, kinds: dict[str, SendSite]) -> Type | None:
+        """The one kind of process that sends a message whose sender is asked for."""
+        name, process = msg.name, next(iter(kinds.values())).process if kinds else None
+        problem, expected, hint = "", "a message that one kind of process sends", None
+        if "" in kinds:
+            asked, problem = kinds[""].span, f"no process sends `{name}` here, but line {asked.line} asks who sent it"
+            expected = "`send` in an action of a process"
+        elif len(kinds) > 1:
+            problem = f"`{name}` is sent by {' and '.join(kinds)}: `from` cannot tell"
+            hint = "declare two messages, or put the sender in a field"
+        elif process is None and name not in self.report.torn:
+            problem = f"nobody sends `{name}`"
+        elif process and process.ident is None:
+            problem, expected = f"`{name}` is sent by {process.name}, which is single and has no identity", "no `from`"
+        if problem:
+            self.report.error("E413", problem, asked, expected, hint)
+        return process.ident if process and not problem else None
 
     def _looks(self, msg: Message, to: Type | None, sender: Type | None) -> None:
         """`sent M to p from q`: of the types that are recorded."""

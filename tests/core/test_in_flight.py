@@ -36,7 +36,11 @@ def test_the_bound_counts_messages(network: str, most: int) -> None:
     result = native(instance, symmetry=False)
     assert expected.verdict == "holds"
     assert expected.witnesses == {"Many": most}
-    assert (result.distinct_states, result.transitions, result.cut) == (expected.distinct_states, expected.transitions, expected.cut)
+    assert (result.distinct_states, result.transitions, result.cut) == (
+        expected.distinct_states,
+        expected.transitions,
+        expected.cut,
+    )
 
 
 def test_how_much_is_in_flight_is_not_local() -> None:

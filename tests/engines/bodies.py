@@ -21,7 +21,8 @@ def indent(lines: list[str]) -> list[str]:
 
 
 class Body:
-    """The statements of one action.  `pending`: plain variables assigned on this path (assigning them again needs a look first)."""
+    """The statements of one action.  `pending`: plain variables assigned on this path (assigning them again needs a look
+    first)."""
 
     def __init__(self, writer: Writer, process: Process | None, places: list[Place]) -> None:
         self.w, self.dice, self.world, self.process = writer, writer.dice, writer.world, process

@@ -1,6 +1,7 @@
 """Random whole specs, as text, so that the front end takes part: `write(dice)` and the Hypothesis strategy `specs()`.
 
-A spec is well-formed by construction (a text that the front end refuses is a bug in one of the two) and has few reachable states as
+A spec is well-formed by construction (a text that the front end refuses is a bug in one of the two) and has few reachable
+states as
 a rule.  A comment in its first line says whether deadlocks are looked for: `# deadlock: on`.
 """
 

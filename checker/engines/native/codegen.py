@@ -1,8 +1,9 @@
-"""Program → machine code for expressions and statements: conditions become jumps, choices become loops, short loops are written out.
+"""Program → machine code for expressions and statements: conditions become jumps, choices become loops, short loops are written
+out.
 
 A loop is written out ("unrolled") when that stays small, because then every element is a constant and most of the work folds
-away at compile time; otherwise it is a loop over set bits or slots.  A successor is written straight into the output buffer: the first
-assignment of a path copies the source there, and nothing is copied for a path that fails before it.
+away at compile time; otherwise it is a loop over set bits or slots. A successor is written straight into the output buffer:
+the first assignment of a path copies the source there, and nothing is copied for a path that fails before it.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Costs:
         return self.times(domain) * each if self.unrolls(domain, each, budget) else 10 + each
 
     def unrolls(self, domain: Expr, each: int, budget: int) -> bool:
-        if isinstance(domain, Apply) and domain.op == "all" or isinstance(domain, Const):
+        if (isinstance(domain, Apply) and domain.op == "all") or isinstance(domain, Const):
             return self.times(domain) * max(1, each) <= budget
         assert isinstance(domain.type, Set | BagOf)
         return isinstance(domain.type, Set) and is_mask(domain.type) and self.times(domain) * (each + 2) <= budget
@@ -356,7 +357,26 @@ class Expressions(Values):
 
 
 # operators that neither trap nor loop, whatever their arguments are
-SAFE = {"not", "eq", "lt", "add", "sub", "mul", "in_set", "field", "item", "is", "project", "the", "record", "tuple", "union", "inter", "diff", "len"}
+SAFE = {
+    "not",
+    "eq",
+    "lt",
+    "add",
+    "sub",
+    "mul",
+    "in_set",
+    "field",
+    "item",
+    "is",
+    "project",
+    "the",
+    "record",
+    "tuple",
+    "union",
+    "inter",
+    "diff",
+    "len",
+}
 
 
 def _is(e: Expr, value: bool) -> bool:
@@ -537,7 +557,9 @@ class Actions(Expressions):
         if e.op in ("union", "diff"):
             while isinstance(new, Fit) and new.type == new.value.type:
                 new = new.value
-            if not (isinstance(new, Apply) and new.op == "set") or isinstance(s.value.type, Set) and _mixed(s.value.type, new.type):
+            if not (isinstance(new, Apply) and new.op == "set") or (
+                isinstance(s.value.type, Set) and _mixed(s.value.type, new.type)
+            ):
                 return False
             elements = new.args
         else:

@@ -6,6 +6,7 @@ The ABI is the one `search.Kernel` describes: rows of 64-bit words in, rows out,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from checker.core.ir import Expr
@@ -18,7 +19,13 @@ from checker.engines.native.symmetry import Symmetry, unary
 from checker.engines.native.values import Module
 
 EXPAND = [("ptr noalias nocapture readonly", "src"), ("ptr noalias", "out"), ("i64", "cap"), ("ptr", "stats"), ("ptr", "result")]
-ACT = [("ptr noalias nocapture readonly", "src"), ("ptr noalias", "out"), ("i64", "cap"), ("i64", "count"), ("ptr noalias", "event")]
+ACT = [
+    ("ptr noalias nocapture readonly", "src"),
+    ("ptr noalias", "out"),
+    ("i64", "cap"),
+    ("i64", "count"),
+    ("ptr noalias", "event"),
+]
 MAX_PREDICATES = 62
 
 
@@ -91,7 +98,7 @@ class Compiler:
         fn.branch(fn.icmp("ule", counts[-1], "%cap"), fits, full)
         fn.label(fits)
         if name == "expand":
-            for i, (before, after) in enumerate(zip(counts, counts[1:], strict=False)):
+            for i, (before, after) in enumerate(pairwise(counts)):
                 fn.store(fn.bin("add", fn.load("%stats", i), fn.bin("sub", after, before)), "%stats", i)
         self._report(fn, event, counts[-1] if name == "expand" else None)
         fn.jump(done)

@@ -1,14 +1,13 @@
 """LLVM IR as text: one function under construction, with constants folded as they are written.
 
-An operand is a Python int (an i64 constant), a Python bool (an i1 constant), or a string (the name of an SSA value).  Nothing here
-knows of types, states or specs.  The invariant: after `terminate`, nothing is written before the next `label`.
+An operand is a Python int (an i64 constant), a Python bool (an i1 constant), or a string (the name of an SSA value). Nothing
+here knows of types, states or specs. The invariant: after `terminate`, nothing is written before the next `label`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 
 Num = int | str
 Bit = bool | str
@@ -113,7 +112,11 @@ class Fn:
         return self.new(f"and i1 {a}, {b}")
 
     def or1(self, a: Bit, b: Bit) -> Bit:
-        return self.not1(self.and1(self.not1(a), self.not1(b))) if isinstance(a, bool) or isinstance(b, bool) else self.new(f"or i1 {a}, {b}")
+        return (
+            self.not1(self.and1(self.not1(a), self.not1(b)))
+            if isinstance(a, bool) or isinstance(b, bool)
+            else self.new(f"or i1 {a}, {b}")
+        )
 
     def zext(self, a: Bit) -> Num:
         return int(a) if isinstance(a, bool) else self.new(f"zext i1 {a} to i64")
@@ -216,7 +219,8 @@ class Fn:
 
     @contextmanager
     def bits(self, words: list[Num]) -> Iterator[tuple[Num, str, str]]:
-        """For every set bit of some words: yields (its number, label to go on with, label to leave by).  One body for all the words."""
+        """For every set bit of some words: yields (its number, label to go on with, label to leave by).  One body for all the
+        words."""
         rest, base, at = self.alloca(), self.alloca(), self.alloca()
         store = self.alloca(len(words))
         for i, w in enumerate(words):
@@ -256,4 +260,3 @@ declare i64 @llvm.cttz.i64(i64, i1)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 """
-

@@ -1,7 +1,7 @@
 """LLVM IR → machine code in memory, remembered between runs.
 
-The same IR on the same machine gives the same object code, so it is kept in the user's cache folder under a hash of all it depends on.
-A cache that cannot be read or written is as good as none: nothing depends on it but time.
+The same IR on the same machine gives the same object code, so it is kept in the user's cache folder under a hash of all it
+depends on. A cache that cannot be read or written is as good as none: nothing depends on it but time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 KEEP = 256  # objects kept; the least recently used go first
+
 
 def machine() -> Any:
     """The target: this processor, with all it can do.  A new one for each engine, which owns it and deletes it in the end."""

@@ -1,8 +1,8 @@
 """Instance → Result by native exploration: compile, search, and tell what was found as behaviours of `meaning`.
 
-The search knows rows of words.  A trace is made by walking back to an initial row and then forward again with the oracle's own
-successors, taking at each step one whose packed (and, under symmetry, canonical) row is the next: so what is printed is a behaviour
-of the definition, whatever the machine code did.
+The search knows rows of words. A trace is made by walking back to an initial row and then forward again with the oracle's own
+successors, taking at each step one whose packed (and, under symmetry, canonical) row is the next: so what is printed is a
+behaviour of the definition, whatever the machine code did.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from checker.core.model import Property
 from checker.core.operators.table import TRUE
 from checker.core.types import BOOL
 from checker.engines.native.compile import Compiled, compile_program
-from checker.engines.native.search import Kernel, Outcome as SearchOutcome, Search
+from checker.engines.native.search import Kernel, Search
 from checker.engines.native.search import Limits as SearchLimits
+from checker.engines.native.search import Outcome as SearchOutcome
 from checker.verdict import Finding, Limits, Progress, Result, Step, Trace, Verdict
 
 
@@ -104,7 +105,9 @@ class Exploration:
             if p.kind == "invariant":
                 return Finding(e.depth, Finding.RANKS["invariant"], p.index, e.state_id)
             first = 1000 if any(q.name == p.name for q in self.instance.properties if q.kind == "reachable") else 1
-            return Finding(e.depth, Finding.RANKS["fault"], first + p.index, e.state_id, f"{p.name}: {p.site.text if p.site else ''}", place)
+            return Finding(
+                e.depth, Finding.RANKS["fault"], first + p.index, e.state_id, f"{p.name}: {p.site.text if p.site else ''}", place
+            )
         if e.kind == "step":
             return Finding(e.depth + 1, Finding.RANKS["step"], e.which, e.state_id)
         if e.kind == "fault":
@@ -126,7 +129,9 @@ class Exploration:
             return result.with_(verdict=Verdict.VIOLATED, property=self._named(f.index), trace=trace)
         last = trace.steps[-1].state if trace.steps else trace.initial
         if f.rank == Finding.RANKS["step"]:
-            return result.with_(verdict=Verdict.VIOLATED, property=self.program.steps[f.index].name, trace=self._bad_step(trace, last, f.index))
+            return result.with_(
+                verdict=Verdict.VIOLATED, property=self.program.steps[f.index].name, trace=self._bad_step(trace, last, f.index)
+            )
         return self._faulty(result, trace, last, f)
 
     def _named(self, index: int) -> str:
@@ -147,7 +152,8 @@ class Exploration:
         return result.with_(verdict=Verdict.SPEC_FAULT, message=text, place=place, trace=Trace(trace.initial, trace.steps, text))
 
     def _faults(self, state: State, index: int) -> Iterator[tuple[str, str]]:
-        """Text and place of the spec faults in a state: of its actions (index 0), of a step property, of an invariant or reachable property."""
+        """Text and place of the spec faults in a state: of its actions (index 0), of a step property, of an invariant or
+        reachable property."""
         if index == 0:
             found = [(o.fault.text, o.fault) for _, o in self._outcomes(state) if o.fault]
         else:
@@ -189,7 +195,9 @@ class Exploration:
         start = next(s for s in initial_states(self.instance) if self.row(s) == rows[0])
         state, steps = start, list[Step]()
         for wanted in rows[1:]:
-            action, outcome = next((a, o) for a, o in self._outcomes(state) if o.state is not None and self.row(o.state) == wanted)
+            action, outcome = next(
+                (a, o) for a, o in self._outcomes(state) if o.state is not None and self.row(o.state) == wanted
+            )
             assert outcome.state is not None
             steps.append(as_step(action, outcome))
             state = outcome.state

@@ -1,8 +1,9 @@
 """Symmetry in machine code: how a state looks from each identity, and what it becomes when identities are renamed.
 
-The elements of all sorts are numbered one after the other.  `refine` adds to each element's signature a hash of its role in the
-state, in which other elements appear only as their colours; `permute` renames.  Both follow the types, so they are right for every
-spec: the language has no way to name an identity.  `key` gives the exact local state where no fact mentions two elements.
+The elements of all sorts are numbered one after the other. `refine` adds to each element's signature a hash of its role in
+the state, in which other elements appear only as their colours; `permute` renames. Both follow the types, so they are right
+for every spec: the language has no way to name an identity. `key` gives the exact local state where no fact mentions two
+elements.
 """
 
 from __future__ import annotations
@@ -293,5 +294,3 @@ def _local_bits(t: Type, s: Sort) -> int | None:
                     n *= card(f)
                 return n if n <= 64 else None
     return None
-
-

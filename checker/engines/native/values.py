@@ -1,8 +1,8 @@
 """Typed values in machine code: what the `native` column of the operator table is written against.
 
-A `Val` is an SSA value (narrow types) or a place in memory (wide ones, and narrow ones not loaded yet).  bool is an i1, int its actual
-number, everything else its packed bits (core/layout.py).  Operators are total here: whatever could go wrong has been checked.
-Memory that a Val points to does not change while the Val is in use; whoever writes to a state sees to that.
+A `Val` is an SSA value (narrow types) or a place in memory (wide ones, and narrow ones not loaded yet). bool is an i1, int
+its actual number, everything else its packed bits (core/layout.py). Operators are total here: whatever could go wrong has
+been checked. Memory that a Val points to does not change while the Val is in use; whoever writes to a state sees to that.
 """
 
 from __future__ import annotations
@@ -688,8 +688,7 @@ class Values:
             x = x if layout(elem).wide else inner.force(x)
             (inner._insert if what == "insert" else inner._remove)(c, x)
             fn.ret("void")
-        name = self.module.helpers[key].head.split("@", 1)[1].split("(", 1)[0]
-        return name
+        return self.module.helpers[key].head.split("@", 1)[1].split("(", 1)[0]
 
     def _insert(self, c: Val, x: Val) -> None:
         """Sorted insertion; into a set only if it is not there yet."""
@@ -885,7 +884,7 @@ class Values:
                 return out
             case MapOf(k, a), MapOf(_, b):
                 return True if within_type(a, b) else self._all_fit_map(v, card(k), b)
-            case (Set(a, _) | Seq(a, _) | BagOf(a, _)), (Set(b, cap) | Seq(b, cap) | BagOf(b, cap)):
+            case ((Set(a, _) | Seq(a, _) | BagOf(a, _)), (Set(b, cap) | Seq(b, cap) | BagOf(b, cap))):
                 short: Bit = True if cap is None else fn.icmp("sle", self.length(v), cap)  # type: ignore[arg-type]
                 return short if within_type(a, b) else fn.and1(short, self._all_fit(v, b))
         return True
@@ -911,7 +910,9 @@ class Values:
         if isinstance(v.type, Unknown):  # never computed: there is no such value
             return self._zero(t)
         if isinstance(getattr(v.type, "elem", None), Unknown):
-            return self.constant(t, None if isinstance(v.type, Option) else _empty(t)) if _may_be_empty(v.type, t) else self._zero(t)
+            return (
+                self.constant(t, None if isinstance(v.type, Option) else _empty(t)) if _may_be_empty(v.type, t) else self._zero(t)
+            )
         match v.type, t:
             case (Int(), Int()) | (Bool(), Bool()) | (Enum(), Enum()) | (Sort(), Sort()):
                 return Val(t, self.force(v).x)
@@ -936,7 +937,7 @@ class Values:
                     self._put(out, i, self.convert(self.element(v, i), b))
                 self.set_length(out, n)
                 return self._settled(out)
-            case (Set() | BagOf()), (Set(b, _) | BagOf(b, _)):
+            case ((Set() | BagOf()), (Set(b, _) | BagOf(b, _))):
                 return self._convert_set(v, t, b)
         raise AssertionError((v.type, t))
 

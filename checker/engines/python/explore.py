@@ -59,7 +59,9 @@ class Explorer:
                 frontier = following
         except KeyboardInterrupt:
             stopped = "interrupt"
-        return self._result("event" if self.findings else stopped, not frontier and stopped is None, time.perf_counter() - started)
+        return self._result(
+            "event" if self.findings else stopped, not frontier and stopped is None, time.perf_counter() - started
+        )
 
     def _inside(self, state: State) -> bool:
         return self.instance.bound is None or bool(evaluate(self.instance.bound, {}, World(self.instance, state)))

@@ -112,9 +112,7 @@ def without_loops(trace: Trace) -> Trace:
     return Trace(trace.initial, (*steps, *trace.steps[-1:]))
 
 
-def walk(
-    instance: Instance, traces: int = 100, depth: int = 50, seed: int | None = None, deadlock: bool = True
-) -> Simulation:
+def walk(instance: Instance, traces: int = 100, depth: int = 50, seed: int | None = None, deadlock: bool = True) -> Simulation:
     """So many random walks, or fewer if one shows something wrong."""
     seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
     walker = Walker(instance, seed, deadlock)
@@ -128,7 +126,5 @@ def walk(
         simulation.result.stopped_by = "interrupt"
     result = found or simulation.result
     result.fired, result.witnesses, result.transitions = walker.fired, walker.witnesses, simulation.steps
-    simulation.result = result.with_(
-        exhaustive=False, engine="python", depth=max(map(len, simulation.traces), default=0)
-    )
+    simulation.result = result.with_(exhaustive=False, engine="python", depth=max(map(len, simulation.traces), default=0))
     return simulation

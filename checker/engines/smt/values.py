@@ -257,7 +257,7 @@ class Values:
                 return all_of(self.fits(x, e) for x, e in zip(v.parts, _parts(t), strict=True))
             case Table(), MapOf(_, e):
                 return all_of(self.fits(x, e) for x in v.cells.values())
-            case (Mask() | Slots() | Sequence()), (Set(e, cap) | Seq(e, cap) | BagOf(e, cap)):
+            case ((Mask() | Slots() | Sequence()), (Set(e, cap) | Seq(e, cap) | BagOf(e, cap))):
                 return both(self._short(v, cap), self._all_fit(v, e))
         return True
 
@@ -294,7 +294,7 @@ class Values:
             case Sequence(), Seq(e, int(cap)):
                 length = OneHot({n: bit for n, bit in v.length.cases.items() if n <= cap})
                 return Sequence(length, tuple(self.convert(x, e) for x in v.items[:cap]), e)
-            case (Mask() | Slots()), (Set(e) | BagOf(e)):
+            case ((Mask() | Slots()), (Set(e) | BagOf(e))):
                 return self._convert_set(v, t, e)
         return v
 
