@@ -15,7 +15,7 @@ from checker.language.lookup import Lookup
 from checker.language.names import Definition, LookSite, Variable
 from checker.language.resolve import BUILT_IN
 from checker.language.scope import Scope, bad, retype
-from checker.language.typenames import a_kind, describe, kind_of
+from checker.language.wording import a_kind, describe, kind_of
 from checker.source import Span
 
 UNARY_CALLS = ("len", "the", "keys", "values", "elems", "indices", "last", "subsets")

@@ -15,7 +15,7 @@ from checker.core.types import BOOL, INT, BagOf, MapOf, Option, Record, Seq, Set
 from checker.language import syntax as s
 from checker.language.calls import Calls
 from checker.language.scope import FALSE, TRUE, bad, element, retype_empty
-from checker.language.typenames import describe, fits, value_of_type
+from checker.language.wording import describe, fits, value_of_type
 from checker.source import Span
 
 COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}

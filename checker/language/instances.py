@@ -9,7 +9,8 @@ from checker.language import syntax as s
 from checker.language.infer import Infer
 from checker.language.names import Names, nearest
 from checker.language.scope import Scope
-from checker.language.typenames import TypeReader, describe
+from checker.language.typenames import TypeReader
+from checker.language.wording import describe
 
 FAULTS = ("crash", "stop", "loss", "duplication")
 VERDICTS = ("holds", "violates", "deadlock", "fault")

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from checker.core import ir
 from checker.core import model as m
-from checker.core.types import BOOL, INT, Bool, Enum, Int, Set, Sort, Type, Unknown
+from checker.core.types import BOOL, INT, Set, Sort, Type, Unknown
 from checker.errors import Diagnostic, SpecErrors
 from checker.language import syntax as s
 from checker.language.flow import Flow
@@ -18,9 +18,8 @@ from checker.language.parse import not_too_deep, parse_all
 from checker.language.resolve import Resolver, each
 from checker.language.scope import TRUE, Scope, element
 from checker.language.statements import Statements
-from checker.language.typenames import describe
 from checker.language.unused import warn_unused
-from checker.source import Source, Span
+from checker.source import Source
 
 
 def load_model(source: Source) -> m.Model:
@@ -327,6 +326,3 @@ def parse_expr_in(model: m.Model, text: str, scope: str = "constant", name: str 
     if report.errors:
         raise SpecErrors(report.errors)
     return found
-
-
-__all__ = ["Bool", "Enum", "Int", "Span", "describe", "load_model", "parse_expr_in"]

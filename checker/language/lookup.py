@@ -14,7 +14,7 @@ from checker.language import syntax as s
 from checker.language.names import Process, Variable, nearest
 from checker.language.resolve import BUILT_IN
 from checker.language.scope import Typing, bad
-from checker.language.typenames import value_of_type
+from checker.language.wording import value_of_type
 from checker.source import Span
 
 IN_FLIGHT = "in_flight"  # how many messages are in the network

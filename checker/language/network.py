@@ -9,7 +9,8 @@ from checker.core import ir
 from checker.core import model as m
 from checker.core.types import INT, Int, Record, Type, Unknown
 from checker.language.names import Message, Names, SendSite
-from checker.language.typenames import TypeReader, describe
+from checker.language.typenames import TypeReader
+from checker.language.wording import describe
 from checker.source import Span
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from checker.core.types import BOOL, INT, Bool, Enum, Int, MapOf, Record, Sort, Type, Unknown
+from checker.core.types import INT, Bool, Enum, Int, MapOf, Sort, Type, Unknown
 from checker.language import syntax as s
 from checker.language.names import Definition, Message, Names, Process, Report, Symbol, Variable, nearest
-from checker.language.typenames import TypeReader, a_kind, describe
+from checker.language.typenames import TypeReader
+from checker.language.wording import a_kind, describe
 from checker.source import Source
 
 D = TypeVar("D", bound=s.Decl)
@@ -279,6 +280,3 @@ class Resolver:
                 alike = [x for x in members if x.name == m.name]
                 if len(alike) > 1 and m.process:
                     m.key = f"{m.process.name}.{m.name}"
-
-
-__all__ = ["BOOL", "Record", "Resolver", "each"]

@@ -15,7 +15,8 @@ from checker.core.operators import TABLE, TypeMismatch
 from checker.core.types import BOOL, Bag, BagOf, Bool, Int, MapOf, Option, Seq, Set, Type, Unknown
 from checker.language import syntax as s
 from checker.language.names import Definition, Footprint, Names, Process
-from checker.language.typenames import KIND, TypeReader, describe, fits, has_int, value_of_type
+from checker.language.typenames import TypeReader
+from checker.language.wording import KIND, describe, fits, has_int, value_of_type
 from checker.source import Span
 
 TRUE, FALSE = ir.Const(BOOL, True), ir.Const(BOOL, False)

@@ -11,7 +11,7 @@ from checker.language import syntax as s
 from checker.language.infer import Infer, overloaded
 from checker.language.names import Message, SendSite, Variable
 from checker.language.scope import TRUE, LocalName, bad, element
-from checker.language.typenames import a_kind, describe, kind_of
+from checker.language.wording import a_kind, describe, kind_of
 
 
 class Statements:

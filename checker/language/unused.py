@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checker.language.names import Names
-from checker.language.typenames import KIND
+from checker.language.wording import KIND
 
 WORTH_A_WARNING = ("param", "type", "record", "quorum", "sort", "enum")
 

@@ -286,6 +286,7 @@ def test_what_a_bound_cuts_is_counted_and_is_no_deadlock(threads: int) -> None:
 
 def test_tables_grow_from_almost_nothing(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     monkeypatch.setattr(partition, "FIRST_BITS", 1)
+    monkeypatch.setattr(partition, "HELD_ENTRIES", 0)
     assert explore(two_phase_kernel(5), threads).distinct == 8832
 
 

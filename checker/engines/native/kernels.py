@@ -71,6 +71,9 @@ MAX_ENDS = 1024  # levels a kernel may finish on its own
 NO_PARENT = 0xFFFFFFFF
 LANE = 3  # words of a lane: address of rows, address of parents, rows in it
 
+# usual numbers of words, for which the innermost loop is compiled apart (typed, lest Numba compile per literal, not LLVM)
+W1, W2, W3, W4, W6, W8 = (np.int64(n) for n in (1, 2, 3, 4, 6, 8))
+
 # places in BEST
 PREDICATES, STEPS, DEADLOCKS, FAULTS = (np.int64(n) for n in (0, 64, 128, 129))
 MAX_FAULTS = 1 << 20  # sites
@@ -277,12 +280,12 @@ def split_group(table, bits, group):
             in_even += 1 - odd
 
 
-@njit("void(int64[::1])", **_kernel)
-def widen(p):
+@njit("int64(int64[::1], int64, int64)", **_kernel)
+def widen(p, held, room):
     """Double the table in place, from its end: an entry of group g moves to about 2g, where only moved entries are.
 
     That fails near the beginning alone, for g < 2 * (the farthest an entry is from home), and for entries that wrapped
-    around: these are taken out first and entered last.
+    around: these are taken out first, to `held`, and entered last. Returns 0, or how many words `held` must have room for.
     """
     table, bits = p[TABLE], p[BITS]
     groups, far = 1 << bits, 0
@@ -292,16 +295,18 @@ def widen(p):
         if entry and away > far:
             far = away
     low = 2 * far + 2 if 2 * far + 2 < groups else groups
-    held = np.empty(low * GROUP, np.uint64)
+    if low * GROUP > room:
+        return low * GROUP
     for slot in range(low * GROUP):
-        held[slot] = get(table, slot)
+        put(held, slot, get(table, slot))
         put(table, slot, EMPTY)
     for group in range(groups - 1, low - 1, -1):
         split_group(table, bits + 1, group)
-    for entry in held:
-        if entry:
-            place(table, bits + 1, entry)
+    for slot in range(low * GROUP):
+        if get(held, slot):
+            place(table, bits + 1, get(held, slot))
     p[BITS] = bits + 1
+    return 0
 
 
 @njit("int64(int64[::1], int64)", **_kernel)
@@ -336,28 +341,28 @@ def sweep(p, check, want, first, last):
 
 
 @njit(**_helper)
-def is_news(recent, row, source_row, mixed, words):
-    """1 unless the row is its source, or one generated a moment ago: `recent` remembers one per place."""
+def is_news(recent, row, mixed, words):
+    """1 unless the row is one met a moment ago: `recent` remembers one per place."""
     place = recent + (np.int64(mixed) & RECENT_MASK) * 8 * words
-    news = np.int64(unlike(row, source_row, words) != 0) & np.int64(unlike(row, place, words) != 0)
+    news = np.int64(unlike(row, place, words) != 0)
     copy(row, place, words)
     return news
 
 
 @njit(**_part)
-def canonise(p, source_row, n):
+def canonise(p, n):
     """Replace the rows in OUT by canonical ones, without those that are no news; returns how many are left."""
     words, out, kept = p[WORDS], p[OUT], 0
     for k in range(n):
         row = out + k * 8 * words
-        if is_news(p[RECENT_RAW], row, source_row, digest(row, words), words):
+        if is_news(p[RECENT_RAW], row, digest(row, words), words):
             call3(p[CANON], row, out + kept * 8 * words, p[PLAN])
             kept += 1
     return kept
 
 
 @njit(**_helper)
-def stow(p, source_row, parent, n, fill, words):
+def stow(p, parent, n, fill, words):
     """Add the `n` rows in OUT to the batch; the next row overwrites one that is no news (a branch would cost more)."""
     out, hashes, table, bits, recent = p[OUT], p[HASHES], p[TABLE], p[BITS], p[RECENT]
     own, alone = p[LANES] + 8 * LANE * p[ME], np.int64(p[PARTS] == 1)
@@ -365,7 +370,7 @@ def stow(p, source_row, parent, n, fill, words):
     for k in range(n):
         row = out + k * 8 * words
         mixed = digest(row, words)
-        news = is_news(recent, row, source_row, mixed, words)
+        news = is_news(recent, row, mixed, words)
         copy(row, rows + fill * 8 * words, words)
         put(hashes, fill, mixed)
         put32(parents, fill, parent)
@@ -376,12 +381,28 @@ def stow(p, source_row, parent, n, fill, words):
 
 @njit(**_helper)
 def gather(p, source_row, parent, n, fill):
-    """Add the `n` successors in OUT to the batch, which has `fill` rows; returns how many it has then."""
+    """Add the `n` successors in OUT to the batch, which has `fill` rows; returns how many it has then.
+
+    The source is remembered first, so that a step that changes nothing is no news.
+    """
+    mixed = digest(source_row, p[WORDS])
+    is_news(p[RECENT], source_row, mixed, p[WORDS])
     if p[CANON]:
-        n = canonise(p, source_row, n)
+        is_news(p[RECENT_RAW], source_row, mixed, p[WORDS])
+        n = canonise(p, n)
     if p[WORDS] == 1:
-        return stow(p, source_row, parent, n, fill, 1)
-    return stow(p, source_row, parent, n, fill, p[WORDS])
+        return stow(p, parent, n, fill, W1)
+    if p[WORDS] == 2:
+        return stow(p, parent, n, fill, W2)
+    if p[WORDS] == 3:
+        return stow(p, parent, n, fill, W3)
+    if p[WORDS] == 4:
+        return stow(p, parent, n, fill, W4)
+    if p[WORDS] == 6:
+        return stow(p, parent, n, fill, W6)
+    if p[WORDS] == 8:
+        return stow(p, parent, n, fill, W8)
+    return stow(p, parent, n, fill, p[WORDS])
 
 
 @njit(**_part)

@@ -23,6 +23,7 @@ FIRST_BITS = 9  # of the number of groups of a table: at first,
 MAX_BITS = 29  # and at most
 FIRST_CAP = 1 << 10  # successors of one state there is room for at first
 LANE_BYTES = 1 << 20
+HELD_ENTRIES = 1 << 10  # put aside while a table is doubled: usually enough
 MAX_IDS = k.NO_PARENT - 1
 NO_LIMIT = (1 << 62) - 1
 
@@ -157,11 +158,16 @@ class Partition:
         while self.room < want and self._may_widen(want):
             self.table.grow(2 * k.GROUP_BYTES << self.bits)
             self.put(TABLE=self.table.address)
-            k.widen(self.p)
+            self._widen()
             self._place()
         if self.room < want:
             self._place(FULLEST_LAST)
         return self.room >= want
+
+    def _widen(self) -> None:
+        held = np.zeros(HELD_ENTRIES, np.uint64)
+        while need := int(k.widen(self.p, address_of(held), len(held))):
+            held = np.zeros(need, np.uint64)
 
     def _may_widen(self, want: int) -> bool:
         """Is a table twice as large possible, and better than to fill up the one there is?"""
