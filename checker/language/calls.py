@@ -14,10 +14,11 @@ from checker.language import syntax as s
 from checker.language.lookup import Lookup
 from checker.language.names import Definition, LookSite, Variable
 from checker.language.resolve import BUILT_IN
-from checker.language.scope import Scope, bad, retype
+from checker.language.scope import Scope, retype
 from checker.language.wording import a_kind, describe, kind_of
 from checker.source import Span
 
+FOLDS = ("sum", "min", "max")
 UNARY_CALLS = ("len", "the", "keys", "values", "elems", "indices", "last", "subsets")
 CALLS = {**{name: name for name in UNARY_CALLS}, "range": "range", "count": "count", "add": "bag_add", "remove": "bag_remove"}
 
@@ -29,6 +30,10 @@ class Calls(Lookup):
         name = e.name.name
         if name in self.scope.locals:
             return self._no_call(e, self.scope.locals[name].what)
+        if e.generator and name not in FOLDS:
+            hint = f"a set is `{{{self.text(e.args[0])} for …}}`"
+            self.report.error("E302", f"`{name}` does not take a generator", e.span, "`sum`, `min` or `max` before it", hint)
+            return self.bad(e.span)
         own = self.scope.process
         if own and name in own.defs:
             return self.call_definition(own.defs[name], e.args, e)
@@ -93,7 +98,7 @@ class Calls(Lookup):
         if not e.generator:
             for a in e.args:
                 self.expr(a)
-        return bad(e.span)
+        return self.bad(e.span)
 
     # ── definitions ──
 
@@ -106,7 +111,7 @@ class Calls(Lookup):
         if d.process and d.process.ident is not None and not inside:  # outside, the process is the first argument
             params.insert(0, (s.Ident(e.span, "self"), d.process.ident))
         if not self.arity(e, d.name, [f"{n.name}: {describe(t)}" for n, t in params], args):
-            return bad(e.span)
+            return self.bad(e.span)
         found = [self.fitted(a, t, f"the argument `{n.name}` of `{d.name}`") for a, (n, t) in zip(args, params, strict=True)]
         if d.process and d.process.ident is not None:
             if inside and d.footprint.itself:
@@ -192,8 +197,8 @@ class Calls(Lookup):
         if not isinstance(t, Record):
             return self._drop(e)
         args = self._by_name(e, t) if any(isinstance(a, s.Keyword) for a in e.args) else e.args
-        if args is None or e.generator or not self.arity(e, t.name, [f"{n}: {describe(f)}" for n, f in t.fields], args):
-            return bad(e.span)
+        if args is None or not self.arity(e, t.name, [f"{n}: {describe(f)}" for n, f in t.fields], args):
+            return self.bad(e.span)
         found = [self.fitted(a, f, f"the field `{n}` of `{t.name}`") for a, (n, f) in zip(args, t.fields, strict=True)]
         return ir.Apply(t, "record", tuple(found), t, span=e.span)
 
@@ -224,7 +229,7 @@ class Calls(Lookup):
             return self._extreme(e)
         params = ["…"] if name in UNARY_CALLS else {"range": ["from", "to"]}.get(name, ["bag", "x"])
         if not self.arity(e, name, params, e.args):
-            return bad(e.span)
+            return self.bad(e.span)
         if name == "len" and isinstance(e.args[0], s.Name) and self._is_sort(e.args[0].name):
             self.names.use(e.args[0].name)
             return ir.Size(INT, e.args[0].name, span=e.span)
@@ -238,21 +243,12 @@ class Calls(Lookup):
         if len(e.args) == 1:
             return self.apply(f"{name}set", [self.expr(e.args[0])], e, e.args, label=f"`{name}`")
         if not self.arity(e, name, ["a", "b"], e.args):
-            return bad(e.span)
+            return self.bad(e.span)
         return self.apply(f"{name}2", list(map(self.expr, e.args)), e, e.args, label=f"`{name}`")
 
     def _fold(self, e: s.Call) -> ir.Expr:
         kind = e.name.name
         assert e.generator is not None
-        if kind not in ("sum", "min", "max"):
-            self.report.error(
-                "E302",
-                f"`{kind}` does not take a generator",
-                e.span,
-                "`sum`, `min` or `max` before a generator",
-                f"a set is `{{{self.text(e.args[0])} for …}}`",
-            )
-            return bad(e.span)
         name, domain, where, body = self.generated(e.generator, e.args[0])
         t = body.type
         if kind == "sum" and not isinstance(t, Int | Unknown):
@@ -277,7 +273,7 @@ class Calls(Lookup):
             self.report.unknown("E207", "message", e.message, self.names.messages, "a message")
             for a in e.args or []:
                 self._pattern(a, None)
-            return bad(e.span)
+            return self.bad(e.span)
         to, sender = (self.expr(x) if x is not None else None for x in (e.to, e.sender))
         m.looked_at.append(
             LookSite(
@@ -289,7 +285,7 @@ class Calls(Lookup):
             return ir.Sent(BOOL, m.name, (None,) * len(m.fields), to, sender, span=e.span)
         if len(args) != len(m.fields):
             self._field_count(e, m.name, [f"{n}: {describe(t)}" for n, t in m.fields], len(args))
-            return bad(e.span)
+            return self.bad(e.span)
         found = tuple(self._pattern(a, (n, t)) for a, (n, t) in zip(args, m.fields, strict=True))
         return ir.Sent(BOOL, m.name, found, to, sender, span=e.span)
 
@@ -324,4 +320,4 @@ class Calls(Lookup):
         self.report.error(
             "E209", "a named argument", e.span, f"`{self.text(e.value)}`", "only the fields of a record can be named"
         )
-        return bad(e.span)
+        return self.bad(e.span)

@@ -14,7 +14,7 @@ from checker.core.operators.table import join, ordered
 from checker.core.types import BOOL, INT, BagOf, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, Unknown, sorts_in
 from checker.language import syntax as s
 from checker.language.calls import Calls
-from checker.language.scope import FALSE, TRUE, bad, element, retype_empty
+from checker.language.scope import FALSE, TRUE, element, retype_empty
 from checker.language.wording import describe, fits, value_of_type
 from checker.source import Span
 
@@ -49,7 +49,7 @@ class Infer(Calls):
         own = self.scope.process
         hint = f"`{own.name}` is single: there is only one" if own else None
         self.report.error("E407", "`self` is the identity of a process, and there is none here", e.span, "an identity", hint)
-        return bad(e.span)
+        return self.bad(e.span)
 
     def tuple_of(self, e: s.TupleOf) -> ir.Expr:
         return self.apply("tuple", list(map(self.expr, e.items)), e, e.items)
@@ -78,7 +78,7 @@ class Infer(Calls):
                     item.span,
                     f"elements of one type, like `{self.text(items[0])}`",
                 )
-                return bad(e.span)
+                return self.bad(e.span)
         made = Set(t) if op == "set" else Seq(t)
         return ir.Apply(made, op, tuple(args), span=e.span)
 
@@ -161,7 +161,7 @@ class Infer(Calls):
                     e.span,
                     f"a `{describe(t.elem)}` before `{e.op}`",
                 )
-                return bad(e.span)
+                return self.bad(e.span)
         elif not isinstance(t, Unknown):
             hint = f"`{self.text(e.left)} in keys({self.text(e.right)})`" if isinstance(t, MapOf) else None
             self.report.error(
@@ -171,7 +171,7 @@ class Infer(Calls):
                 f"a set, sequence or bag after `{e.op}`",
                 hint,
             )
-            return bad(e.span)
+            return self.bad(e.span)
         inside = ir.Apply(BOOL, "member", (left, right), span=e.span)
         return inside if e.op == "in" else ir.Apply(BOOL, "not", (inside,), span=e.span)
 
@@ -188,7 +188,7 @@ class Infer(Calls):
                 one = f"{{{t}}}" if isinstance(a, Set) else f"[{t}]"
                 kind = "set" if isinstance(a, Set) else "sequence"
                 self.report.error("E302", f"`{op}` between a {kind} and an element", node.span, f"a {kind}", f"write `{one}`")
-                return bad(e.span)
+                return self.bad(e.span)
         return None
 
     def ternary(self, e: s.Ternary) -> ir.Expr:
@@ -196,7 +196,7 @@ class Infer(Calls):
         then, orelse = self.expr(e.then), self.expr(e.orelse)
         then, orelse = retype_empty(then, orelse.type), retype_empty(orelse, then.type)
         t = self.joined(then, orelse, e.span, "the two branches are of types")
-        return ir.If(t, cond, then, orelse, span=e.span) if t is not None else bad(e.span)
+        return ir.If(t, cond, then, orelse, span=e.span) if t is not None else self.bad(e.span)
 
     # ── parts and updates ──
 
@@ -209,7 +209,7 @@ class Infer(Calls):
             key = self.fit(key, base.type.key, f"the index of `{self.text(e.base)}`", e.index.span)
         elif not isinstance(base.type, Seq | Unknown):
             self.no_index(base.type, e.base)
-            return bad(e.span)
+            return self.bad(e.span)
         return self.apply("index", [base, key], e, [e.base, e.index], label="an index")
 
     def no_index(self, t: Type, base: s.Expr) -> None:
@@ -241,7 +241,7 @@ class Infer(Calls):
                 e.index.span,
                 f"a number from 0 to {len(t.elems) - 1}",
             )
-            return bad(e.span)
+            return self.bad(e.span)
         return ir.Apply(t.elems[e.index.value], "item", (base,), e.index.value, span=e.span)
 
     def slice(self, e: s.Slice) -> ir.Expr:
@@ -260,7 +260,7 @@ class Infer(Calls):
             if not isinstance(t, Record) or u.key.name not in dict(t.fields):
                 self.no_field(t, u.key, self.text(e.base))
                 self.expr(u.value)
-                return bad(span)
+                return self.bad(span)
             value = self.fitted(u.value, dict(t.fields)[u.key.name], f"`{u.key.name}`")
             return ir.Apply(t, "with_field", (base, value), u.key.name, span=span)
         if isinstance(t, Tuple) and isinstance(u.key, s.Number) and u.key.value < len(t.elems):
@@ -274,7 +274,7 @@ class Infer(Calls):
         if not isinstance(t, MapOf | Seq):
             if not isinstance(t, Unknown):
                 self.no_index(t, e.base)
-            return bad(span)
+            return self.bad(span)
         key = self.fitted(key_at, t.key, "the index") if isinstance(t, MapOf) else self.expr(key_at)
         value = self.fitted(u.value, t.val if isinstance(t, MapOf) else t.elem, "the element")
         return self.apply("with_index", [base, key, value], e, [e.base, key_at, u.value], label="an index")
@@ -310,7 +310,7 @@ class Infer(Calls):
                 "a type after `:`",
                 f"`… in {name}` ranges over the elements of a set",
             )
-            return bad(b.type.span)
+            return self.bad(b.type.span)
         t = self.types.read(b.type)
         return ir.Apply(Set(t), "all", (), t, span=b.type.span)
 
@@ -344,7 +344,7 @@ class Infer(Calls):
                     "E306", "the keys of a map are the values of a type as they are", e.key.span, f"`{g.name.name}`"
                 )
             body = self.expr(e.value)
-        return ir.Mapping(MapOf(local.type, body.type), local.name, body, span=e.span) if total else bad(e.span)
+        return ir.Mapping(MapOf(local.type, body.type), local.name, body, span=e.span) if total else self.bad(e.span)
 
 
 def bare(t: Type) -> Type:

@@ -29,6 +29,9 @@ def load_model(source: Source) -> m.Model:
         report = Report(read.source, read.torn)
         model = Loader(read.tree, read.source, report).model()
     errors: list[Diagnostic] = [*read.problems, *report.errors]
+    if report.gaps and not errors:
+        what = "this has no value: it is a part of `none`, `{}` or `[]`"
+        errors = [Diagnostic("E307", what, span, read.source) for span in dict.fromkeys(report.gaps)]
     if errors:
         raise SpecErrors(errors)
     return model
@@ -323,6 +326,6 @@ def parse_expr_in(model: m.Model, text: str, scope: str = "constant", name: str 
     infer.report = loader.types.report = report
     with not_too_deep(source):
         found = infer.expr(parse_expression(source))
-    if report.errors:
-        raise SpecErrors(report.errors)
+    if report.errors or report.gaps:
+        raise SpecErrors(report.errors or [Diagnostic("E307", "this has no value", span, source) for span in report.gaps])
     return found

@@ -13,7 +13,7 @@ from checker.core.types import BOOL, INT, Int, Option, Record, Set, Type, Unknow
 from checker.language import syntax as s
 from checker.language.names import Process, Variable, nearest
 from checker.language.resolve import BUILT_IN
-from checker.language.scope import Typing, bad
+from checker.language.scope import Typing
 from checker.language.wording import value_of_type
 from checker.source import Span
 
@@ -61,14 +61,14 @@ class Lookup(Typing):
                 self.report.error(
                     "E211", f"`{e.name}` is a process, not a value", e.span, "a value", f"a variable of it is `{e.name}.x`"
                 )
-        return bad(e.span)
+        return self.bad(e.span)
 
     def _all_of(self, t: Type, e: s.Expr) -> ir.Expr:
         """A type name as the set of all its values."""
         if isinstance(t, Int) and t.lo is None:
             self.report.error("E308", "`int` has no bounds", e.span, "a type with finitely many values")
-            return bad(e.span)
-        return bad(e.span) if isinstance(t, Unknown) else ir.Apply(Set(t), "all", (), t, span=e.span)
+            return self.bad(e.span)
+        return self.bad(e.span) if isinstance(t, Unknown) else ir.Apply(Set(t), "all", (), t, span=e.span)
 
     def _elsewhere(self, e: s.Name) -> ir.Expr:
         """A name that is nothing here: perhaps a variable of a process, or nothing at all."""
@@ -93,7 +93,7 @@ class Lookup(Typing):
             self.report.error("E203", "`_` stands for anything only in the fields of `sent` and `on`", e.span, "a value")
         else:
             self.report.unknown("E203", "name", e, self.visible(), "a variable, parameter, definition, or bound name")
-        return bad(e.span)
+        return self.bad(e.span)
 
     def in_flight(self, e: s.Name) -> ir.Expr:
         """The number of messages in the network."""
@@ -128,7 +128,7 @@ class Lookup(Typing):
         self.scope.footprint.reads.setdefault(v.key, e.span)
         whole = ir.Read(v.type, v.key, primed, span=e.span)
         if not self.may_read(v, e.span):
-            return bad(e.span)
+            return self.bad(e.span)
         if v.process is None or v.process is not self.scope.process or not v.keyed:
             return whole
         self.scope.footprint.itself = True
@@ -192,7 +192,7 @@ class Lookup(Typing):
         if isinstance(t, Record) and e.name.name in dict(t.fields):
             return ir.Apply(dict(t.fields)[e.name.name], "field", (base,), e.name.name, span=e.span)
         self.no_field(t, e.name, self.text(e.base))
-        return bad(e.span)
+        return self.bad(e.span)
 
     def no_field(self, t: Type, name: s.Ident, text: str) -> None:
         """Says why there is no such field."""
@@ -236,12 +236,12 @@ class Lookup(Typing):
                     f"`{v.name}`, which is that of `self`",
                 )
                 v.read = True
-                return bad(e.span)
+                return self.bad(e.span)
             return self.read(v, e)
         if e.name.name in p.defs:
             return self.call_definition(p.defs[e.name.name], [], e)
         self.report.unknown("E203", "variable", e.name, [*p.vars, *p.defs], f"a variable of {p.name}", p.name)
-        return bad(e.span)
+        return self.bad(e.span)
 
     # ── primes ──
 
@@ -258,13 +258,13 @@ class Lookup(Typing):
                 "`step NAME: …` compares `x` with `x'`",
             )
             self.expr(e.base)
-            return bad(e.span)
+            return self.bad(e.span)
         if not self._is_variable(root):
             self.report.error(
                 "E408", f"`{self.text(root)}` is not a variable", root.span, "a prime on a variable or a part of it"
             )
             self.expr(e.base)
-            return bad(e.span)
+            return self.bad(e.span)
         before, self.primed = self.primed, root
         found = self.expr(e.base)
         self.primed = before

@@ -26,6 +26,7 @@ class Report:
     def __init__(self, source: Source, torn: frozenset[str] = frozenset()) -> None:
         self.source, self.torn = source, torn
         self.errors: list[Diagnostic] = []
+        self.gaps: list[Span] = []  # places without a value
         self.warnings: list[Diagnostic] = []
 
     def error(self, code: str, message: str, span: Span, expected: str | None = None, hint: str | None = None) -> None:

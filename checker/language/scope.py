@@ -68,7 +68,7 @@ class Typing:
         if not isinstance(found.type, Bool | Unknown):
             hint = f"compare it: `{self.text(e)} != none`" if isinstance(found.type, Option) else None
             self.report.error("E305", f"{what} is {value_of_type(found.type)}", e.span, "a bool", hint)
-            return bad(e.span)
+            return self.bad(e.span)
         return found
 
     def fitted(self, e: s.Expr, t: Type, what: str) -> ir.Expr:
@@ -86,7 +86,7 @@ class Typing:
                 f"`{describe(t)}`",
                 self._fit_hint(found.type, t, span),
             )
-            return bad(span)
+            return self.bad(span)
         if isinstance(t, Unknown) or is_bad(found) or (found.type == t and not has_int(t)):
             return found
         return ir.Fit(t, found, what, span=span)
@@ -104,6 +104,11 @@ class Typing:
         if isinstance(t, Seq) and fits(found, t.elem):
             return f"a sequence of it is `[{text}]`"
         return None
+
+    def bad(self, span: Span) -> ir.Expr:
+        """What stands where there was an error (or is one, if none is reported: see load.py)."""
+        self.report.gaps.append(span)
+        return ir.Const(Unknown(), None, span=span)
 
     def text(self, e: s.Expr) -> str:
         return self.report.source.snippet(e.span)
@@ -155,7 +160,7 @@ class Typing:
             "a set, or the name of a type",
             hints.get(type(found.type)),
         )
-        return bad(e.span)
+        return self.bad(e.span)
 
     def generated(self, g: s.Generator, body: s.Expr) -> tuple[str, ir.Expr, ir.Expr, ir.Expr]:
         domain = self.domain(g.domain)
@@ -167,8 +172,8 @@ class Typing:
 
     def apply(self, op: str, args: list[ir.Expr], e: s.Expr, parts: list[s.Expr], attr: Any = None, label: str = "") -> ir.Expr:
         """An operator of the table, or an error that says what it takes."""
-        if any(isinstance(a.type, Unknown) for a in args):
-            return bad(e.span)
+        if any(is_bad(a) for a in args) or (self.report.errors and any(isinstance(a.type, Unknown) for a in args)):
+            return self.bad(e.span)
         try:
             t = TABLE[op].type(tuple(a.type for a in args), attr)
         except TypeMismatch as mismatch:
@@ -180,7 +185,7 @@ class Typing:
             self.report.error(
                 "E302", f"{label or op} does not take {found}" if found else f"{label or op}: {wanted}", at.span, wanted, hint
             )
-            return bad(e.span)
+            return self.bad(e.span)
         return ir.Apply(t, op, tuple(args), attr, span=e.span)
 
     def _option_hint(self, t: Type, op: str, attr: Any, args: list[ir.Expr], where: int, at: s.Expr) -> str | None:
@@ -196,11 +201,6 @@ class Typing:
 
 
 # ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def bad(span: Span | None) -> ir.Expr:
-    """What stands where there was an error."""
-    return ir.Const(Unknown(), None, span=span)
 
 
 def is_bad(e: ir.Expr) -> bool:

@@ -10,7 +10,7 @@ from checker.core.types import Int, MapOf, Option, Record, Seq, Set, Tuple, Type
 from checker.language import syntax as s
 from checker.language.infer import Infer, overloaded
 from checker.language.names import Message, SendSite, Variable
-from checker.language.scope import TRUE, LocalName, bad, element
+from checker.language.scope import TRUE, LocalName, element
 from checker.language.wording import a_kind, describe, kind_of
 
 
@@ -278,7 +278,7 @@ class Statements:
         self.names.use(single.name)
         hint = "a single process is reached without `to`"
         self.report.error("E416", f"`{single.name}` is single and has no identity", e.span, "the identity of a process", hint)
-        return bad(e.span)
+        return self.infer.bad(e.span)
 
     def _fields(self, stmt: s.Send, m: Message | None) -> tuple[ir.Expr, ...] | None:
         given = stmt.args or []
