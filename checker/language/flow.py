@@ -101,20 +101,32 @@ class Flow:
             match st:
                 case ir.Assign() if self._plain(st) and st.span and not isinstance(st.value.type, Unknown):
                     if st.var in pending:
-                        where, name = pending[st.var].line, self.user_name[st.var]
-                        self.report.error(
-                            "E406",
-                            f"`{name}` is assigned again, and nobody has looked at what line {where} assigned",
-                            st.span,
-                            "one assignment on each path",
-                            f"drop that in line {where}, or put it in an `else`",
-                        )
+                        self._again(st.var, pending[st.var], st.span)
                     pending[st.var] = st.span
                 case ir.IfStmt():
-                    pending = {**self._twice(st.then, pending), **self._twice(st.orelse, pending)}
+                    pending = self._joined(st, pending)
                 case ir.ForAll():
                     pending = {k: v for k, v in self._twice(st.body, pending).items() if k in pending}
         return pending
+
+    def _joined(self, st: ir.IfStmt, pending: dict[str, Span]) -> dict[str, Span]:
+        """What is pending on every path after an `if`.  A default that one branch overrides is fine; one that both do is not."""
+        then, orelse = self._twice(st.then, {}), self._twice(st.orelse, {})
+        seen = {name for s in statements((*st.then, *st.orelse)) for e in expressions(s) for name in self.reads(e)}
+        before = {k: v for k, v in pending.items() if k not in seen}
+        for name in before.keys() & then.keys() & orelse.keys():
+            self._again(name, before[name], then[name])
+        left, right = {**before, **then}, {**before, **orelse}
+        return {k: left[k] for k in left.keys() & right.keys()}
+
+    def _again(self, var: str, first: Span, at: Span) -> None:
+        self.report.error(
+            "E406",
+            f"`{self.user_name[var]}` is assigned again, and nobody has looked at what line {first.line} assigned",
+            at,
+            "one assignment on each path",
+            f"drop that in line {first.line}",
+        )
 
     def _plain(self, st: ir.Assign) -> bool:
         """Is all of a variable assigned (in a process: all of its own)?"""
