@@ -103,8 +103,8 @@ class Explorer:
             except Fault as fault:
                 self._find("fault", 1 + i, depth, state, f"{p.name}: {fault.text}", fault)
         for p in self.reachable:
-            if p.name not in self.witnesses and self._hit(p, world, state, depth):
-                self.witnesses[p.name] = (depth, k)
+            if self._hit(p, world, state, depth):  # looked at even where a witness is known: it may fault
+                self.witnesses.setdefault(p.name, (depth, k))
         return True
 
     def _hit(self, p: Any, world: World, state: State, depth: int) -> bool:
