@@ -63,9 +63,7 @@ def process() -> Command:
     """Runs a command as a process."""
 
     def call(*args: object, **how: Any) -> Outcome:
-        done = subprocess.run(
-            command(*args), capture_output=True, text=True, env=environment(), cwd=HERE / "specs", **how
-        )
+        done = subprocess.run(command(*args), capture_output=True, text=True, env=environment(), cwd=HERE / "specs", **how)
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return call

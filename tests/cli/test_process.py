@@ -108,9 +108,7 @@ def test_help_imports_nothing_heavy():
 
 def test_show_imports_no_engine():
     program = "import sys, checker.cli as c; c.run(['show', 'lock.spec']); print(*sys.modules, file=sys.stderr)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=environment(), cwd=HERE / "specs"
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment(), cwd=HERE / "specs")
     assert not set(done.stderr.split()) & {"numba", "llvmlite", "z3", "checker.engines.native.run"}
 
 

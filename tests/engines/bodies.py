@@ -205,7 +205,9 @@ class Body:
     def _sendable(self, name: str, of: Type) -> list[Message]:
         mine = self.process.name if self.process else ""
         found = [m for m in self.w.messages if mine in m.senders]
-        return [m for m in found if (m.addressed and m.receivers[0].ident == of) or (self.w.network != "fifo" and not m.addressed)]
+        return [
+            m for m in found if (m.addressed and m.receivers[0].ident == of) or (self.w.network != "fifo" and not m.addressed)
+        ]
 
     def _loop_send(self, name: str, of: Type) -> list[str]:
         m = self.dice.pick(self._sendable(name, of))

@@ -139,7 +139,9 @@ class Writer:
         self.network = d.pick(["set", "set", "bag", "fifo"])
         for name in ("Ping", "Pong")[: d.upto(2)]:
             self.messages.append(self._message(name))
-        capacity = f" capacity {d.pick([1, 2, 3, 4, 6])}" if self.network != "set" or any(self._big(m) for m in self.messages) else ""
+        capacity = (
+            f" capacity {d.pick([1, 2, 3, 4, 6])}" if self.network != "set" or any(self._big(m) for m in self.messages) else ""
+        )
         self.lines.append(f"network {self.network}{capacity}")
         for m in self.messages:
             fields = ", ".join(f"{f}: {self.world.show(t)}" for f, t in m.fields)
@@ -178,7 +180,9 @@ class Writer:
         if d.chance(15):
             self.ghosts.append(self._variable("ghost", "h", self.types.small(16), self.lines))
 
-    def _variable(self, word: str, base: str, t: Type, lines: list[str], known: list[Place] | None = None, name: str = "") -> Place:
+    def _variable(
+        self, word: str, base: str, t: Type, lines: list[str], known: list[Place] | None = None, name: str = ""
+    ) -> Place:
         """Declares a variable."""
         name = name or self.world.fresh(base)
         lines.append(f"{word} {name}: {self.world.show(t)} {self._initial(t, known or [])}")
@@ -200,7 +204,11 @@ class Writer:
     def _made(self, t: Type) -> str:
         """A set of values of a type that needs identities."""
         x = self.world.fresh("i")
-        sort = next(s for s in self.world.sorts if Phrases(self.dice, self.world, [Place(x, s)]).makes(t) or len(self.world.sorts) == 1 or s == self.world.sorts[-1])
+        sort = next(
+            s
+            for s in self.world.sorts
+            if Phrases(self.dice, self.world, [Place(x, s)]).makes(t) or len(self.world.sorts) == 1 or s == self.world.sorts[-1]
+        )
         phrases = Phrases(self.dice, self.world, [Place(x, sort), *self.world.params])
         return f"{{{phrases.value(t, 1)} for {x} in {sort.name}}}"
 
@@ -295,7 +303,9 @@ class Writer:
         else:
             text = {}
         name = w.fresh("Act")
-        head = f"action {name}" + (f"({', '.join(f'{x.text}: {text.get(x.text, w.show(x.type))}' for x in params)})" if params else "")
+        head = f"action {name}" + (
+            f"({', '.join(f'{x.text}: {text.get(x.text, w.show(x.type))}' for x in params)})" if params else ""
+        )
         return [head, *indent(Body(self, p, places).block(2, sends))]
 
     def everywhere(self) -> list[Place]:

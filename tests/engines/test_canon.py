@@ -166,9 +166,7 @@ CUBE = undirected(8, [(a, a ^ 1 << i) for a in range(8) for i in range(3)])
 PETERSEN = undirected(10, [(i, (i + 1) % 5) for i in range(5)] + [(i, i + 5) for i in range(5)]
                       + [(5 + i, 5 + (i + 2) % 5) for i in range(5)])  # fmt: skip
 ROOK = undirected(16, [(a, b) for a, b in itertools.combinations(range(16), 2) if a // 4 == b // 4 or a % 4 == b % 4])
-SHRIKHANDE = undirected(
-    16, [(a, (a // 4 + i) % 4 * 4 + (a + j) % 4) for a in range(16) for i, j in ((0, 1), (1, 0), (1, 1))]
-)
+SHRIKHANDE = undirected(16, [(a, (a // 4 + i) % 4 * 4 + (a + j) % 4) for a in range(16) for i, j in ((0, 1), (1, 0), (1, 1))])
 
 AWKWARD = {
     "empty": (0,) * 12,
@@ -227,9 +225,7 @@ def test_random_graphs_share_a_form_only_within_an_orbit(sorts: tuple[int, ...])
     n, rng = sum(sorts), random.Random(13)
     groups = [itertools.permutations(range(size)) for size in sorts]
     offsets = [0, *itertools.accumulate(sorts)]
-    orders = [
-        tuple(offsets[s] + i for s, part in enumerate(parts) for i in part) for parts in itertools.product(*groups)
-    ]
+    orders = [tuple(offsets[s] + i for s, part in enumerate(parts) for i in part) for parts in itertools.product(*groups)]
     for _ in range(60):
         graph = tuple(sum((rng.random() < 0.3) << b for b in range(n)) for _ in range(n))
         assert form(graph, *sorts) in {renamed(graph, names) for names in orders}
