@@ -19,7 +19,6 @@ from phrases import Dice, Impossible, Phrases, Place, Types, World
 
 from checker.core.types import BOOL, BagOf, Enum, Int, MapOf, Record, Set, Sort, Type, card
 
-
 ANY = Int(-9, 9)  # what is given for a parameter of type `int`
 
 

@@ -1,7 +1,7 @@
 """Random whole specs: the native engine finds exactly what the oracle finds, with and without symmetry, whatever the threads.
 
-The default run is the same every time, and so are the slow ones (`-m slow`): 2,200 specs in chunks that can run side by side. Another
-SPECTRACE_SEED (a number) takes others. The spec that fails is printed.
+The default run is the same every time, and so are the slow ones (`-m slow`): 2,200 specs in chunks that can run side by side.
+Another SPECTRACE_SEED (a number) takes others. The spec that fails is printed.
 """
 
 from __future__ import annotations
