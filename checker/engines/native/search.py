@@ -423,9 +423,7 @@ class Search:
     def _totals(self) -> _Totals:
         totals = self._dealt
         for part in self._parts:
-            totals = _Totals(
-                totals.transitions + part.transitions, totals.stats + part.stats, totals.cut + int(part.event[0])
-            )
+            totals = _Totals(totals.transitions + part.transitions, totals.stats + part.stats, totals.cut + int(part.event[0]))
         return totals
 
     def _note_peak(self, more: int = 0) -> None:
