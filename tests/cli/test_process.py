@@ -8,12 +8,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import HERE, command, environment
 
 BIG = ["check", "two_phase_commit", "-D", "RM=14", "--no-symmetry", "--max-memory", "2G"]
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """A shell starts what runs in the background with Ctrl-C ignored, and processes inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def start(*args: object, **how: object) -> subprocess.Popen[str]:

@@ -6,6 +6,7 @@ behaviour is set by dials. The same counts must come out whatever the threads, t
 
 import _thread
 import itertools
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -428,11 +429,13 @@ def test_time_ends_the_search(threads: int) -> None:
 
 
 def test_ctrl_c_ends_the_search_and_the_counts_stay_true(threads: int) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
     timer = threading.Timer(0.05, _thread.interrupt_main)
     timer.start()
     search = Search(two_phase_kernel(9), Limits(), threads)
     outcome = search.run()
     timer.join()
+    signal.signal(signal.SIGINT, before)
     assert (outcome.stopped_by, outcome.exhausted) == ("interrupt", False)
     stored = np.concatenate([rows[:, 0].copy() for rows in search.states()])
     assert len(np.unique(stored)) == len(stored) == outcome.distinct == sum(search.level_sizes)
