@@ -170,9 +170,8 @@ def within(a: Type, b: Type) -> bool:
         case _, Option(y):
             return within(a, y)
         case (Set(x, c1), Set(y, c2)) | (Seq(x, c1), Seq(y, c2)) | (BagOf(x, c1), BagOf(y, c2)):
-            if c2 is not None and (c1 is None or c1 > c2):  # type: ignore[operator]
-                return isinstance(a, Set) and _size_at_most(a, c2)
-            return within(x, y) or isinstance(x, Unknown)
+            room = c2 is None or (c1 is not None and c1 <= c2) or (isinstance(a, Set) and _size_at_most(a, c2))  # type: ignore[operator]
+            return room and within(x, y)
         case Set(Unknown(), _), BagOf():
             return True
         case Tuple(xs), Tuple(ys):

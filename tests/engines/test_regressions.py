@@ -159,6 +159,18 @@ instance main: Node = 2
         "holds",
         5,
     ),
+    "few enough for a set with a capacity, but not of its elements": (
+        """protocol x
+single process Server
+    var v: set[1..4, 2] = {3}
+    action Act
+        v := {-2}
+instance main:
+    slow
+""",
+        "spec_fault",
+        1,
+    ),
 }
 
 
