@@ -29,10 +29,13 @@ def dot(spec: str, instance: str | None, define: tuple[str, ...], witness: str |
 
 def tla(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
     """A module and its configuration for TLC."""
-    from checker.exports.tla import export
+    from checker.exports.tla import ExportError, export
 
     bound = _bound(spec, instance, define, witness)
-    module, config = export(bound)
+    try:
+        module, config = export(bound)
+    except ExportError as error:
+        raise Mistake(str(error)) from error
     found = re.match(r"-+ MODULE (\w+)", module)
     name = found[1] if found else bound.model.name
     return {f"{name}.tla": module, f"{name}.cfg": config}

@@ -11,7 +11,7 @@ that sets `fault`, which the invariant `NoFault` forbids; so TLC's counterexampl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -59,8 +59,16 @@ from checker.core.types import (
     Type,
     Union,
     Value,
+    card,
     values,
 )
+
+MOST_RUNS = 256  # of a `for`: it becomes nested LETs, and TLC's stack is finite
+
+
+class ExportError(Exception):
+    """What cannot be written, in words."""
+
 
 RESERVED = frozenset(
     """
@@ -118,16 +126,21 @@ class Exporter:
         self.vars = {n: identifier(n) for n in instance.vars}
         self.enums: dict[str, Enum] = {}
         self.locals: dict[str, str] = {}
+        self.used = {*self.vars.values(), *map(identifier, instance.sorts), *self._identities()}
         self.fresh = 0
 
     def local(self, name: str) -> str:
         """What a bound name is called: as the user called it, if nothing else is."""
         if name not in self.locals:
             base = identifier(base_name(name))
-            taken = {*self.vars.values(), *self.locals.values(), *map(identifier, self.instance.sorts)}
-            free = (base if k == 1 else f"{base}_{k}" for k in count(1))
-            self.locals[name] = next(x for x in free if x not in taken)
+            self.locals[name] = self._unused(base if k == 1 else f"{base}_{k}" for k in count(1))
         return self.locals[name]
+
+    def _unused(self, names: Iterator[str]) -> str:
+        """The first name that stands for nothing yet: TLA+ lets no name hide another."""
+        name = next(x for x in names if x not in self.used)
+        self.used.add(name)
+        return name
 
     @property
     def module(self) -> str:
@@ -273,12 +286,11 @@ class Exporter:
 
     def _faulty(self, start: bool) -> str:
         if start:
-            return "FALSE"
+            return " /\\ ".join(["fault = TRUE", *(f"{v} = none" for v in self.vars.values())])
         return f"fault' = TRUE /\\ UNCHANGED <<{', '.join(self.vars.values())}>>"
 
     def _new(self, var: str) -> str:
-        self.fresh += 1
-        return f"{self.vars[var]}_{self.fresh}"
+        return self._unused(f"{self.vars[var]}_{k}" for k in count(1))
 
     def _assign(self, s: Assign, rest: tuple[Stmt, ...], names: Names, start: bool) -> str:
         name = self._new(s.var)
@@ -345,6 +357,8 @@ class Exporter:
     def _written_out(self, s: ForAll) -> tuple[Stmt, ...]:
         """A loop over all the values its variable can have, each guarded by being in the domain."""
         t: Type = s.domain.type.elem  # type: ignore[attr-defined]
+        if (n := card(t)) > MOST_RUNS:
+            raise ExportError(f"a `for` over a type of {n:,} values is too long to be written out for TLA+ (at most {MOST_RUNS})")
         self.fresh += 1
         domain = Local(s.domain.type, f"domain#{self.fresh}")
         out: list[Stmt] = [LetStmt(domain.name, s.domain)]
@@ -411,12 +425,16 @@ class Exporter:
             case Record(n, fs) if n not in self.instance.messages:
                 return "[" + ", ".join(f"{identifier(f)} : {self.type(x)}" for f, x in fs) + "]"
             case Tuple(es):
-                return "(" + " \\X ".join(map(self.type, es)) + ")" if len(es) > 1 else f"{{<<x>> : x \\in {self.type(es[0])}}}"
+                return "(" + " \\X ".join(map(self._inner, es)) + ")" if len(es) > 1 else f"{{<<x>> : x \\in {self.type(es[0])}}}"
             case Set(e, None):
-                return f"(SUBSET {self.type(e)})"
+                return f"(SUBSET {self._inner(e)})"
             case MapOf(k, v):
                 return f"[{self.type(k)} -> {self.type(v)}]"
         return "{" + ", ".join(self.value(v, t) for v in values(t)) + "}"
+
+    def _inner(self, t: Type) -> str:
+        """The set of all values of a type, as an operand."""
+        return f"({self.type(t)})" if isinstance(t, Int) else self.type(t)
 
     def expr(self, e: Expr, names: Names) -> str:
         """An expression; composite ones in parentheses."""
@@ -481,8 +499,10 @@ class Exporter:
         if e.kind == "sum":
             return f"SumOver([{name} \\in {domain} |-> {go(e.body)}], {domain})"
         every = f"{{{go(e.body)} : {name} \\in {domain}}}"
-        less = self._less(e.type, "y_", "x_") if e.kind == "min" else self._less(e.type, "x_", "y_")
-        return f"(CHOOSE x_ \\in {every} : \\A y_ \\in {every} : ~ {less})"
+        self.fresh += 1
+        x, y = f"x_{self.fresh}_", f"y_{self.fresh}_"  # its own names: one fold may stand in another
+        less = self._less(e.type, y, x) if e.kind == "min" else self._less(e.type, x, y)
+        return f"(CHOOSE {x} \\in {every} : \\A {y} \\in {every} : ~ {less})"
 
     def _less(self, t: Type, a: str, b: str) -> str:
         """a < b in the order of the type."""
@@ -617,7 +637,7 @@ SIMPLE = {
     "inject": "{0}",
     "project": "{0}",
     "keys": "(DOMAIN {0})",
-    "values": "{{{0}[k_] : k_ \\in DOMAIN {0}}}",
+    "values": "Elems({0})",
     "elems": "Elems({0})",
     "indices": "(0..(Len({0}) - 1))",
     "last": "{0}[Len({0})]",

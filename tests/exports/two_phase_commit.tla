@@ -20,20 +20,20 @@ BagSize(b__) == SumOver(b__, DOMAIN b__)
 Elems(s__) == {s__[i__] : i__ \in DOMAIN s__}
 
 Init ==
-    /\ LET tm_11 == "init" IN
-          /\ LET ready_12 == {} IN
-                /\ LET rm_state_14 == (RM_1 :> "working") IN
-                      /\ LET rm_state_16 == rm_state_14 @@ (RM_2 :> "working") IN
-                            /\ LET rm_state_18 == rm_state_16 @@ (RM_3 :> "working") IN
-                                  /\ LET sent_Prepared_19 == {} IN
-                                        /\ LET sent_Commit_20 == {} IN
-                                              /\ LET sent_Abort_21 == {} IN
-                                                    /\ tm = tm_11
-                                                    /\ ready = ready_12
-                                                    /\ rm_state = rm_state_18
-                                                    /\ sent_Prepared = sent_Prepared_19
-                                                    /\ sent_Commit = sent_Commit_20
-                                                    /\ sent_Abort = sent_Abort_21
+    /\ LET tm_3 == "init" IN
+          /\ LET ready_2 == {} IN
+                /\ LET rm_state_6 == (RM_1 :> "working") IN
+                      /\ LET rm_state_8 == rm_state_6 @@ (RM_2 :> "working") IN
+                            /\ LET rm_state_10 == rm_state_8 @@ (RM_3 :> "working") IN
+                                  /\ LET sent_Prepared_2 == {} IN
+                                        /\ LET sent_Commit_2 == {} IN
+                                              /\ LET sent_Abort_2 == {} IN
+                                                    /\ tm = tm_3
+                                                    /\ ready = ready_2
+                                                    /\ rm_state = rm_state_10
+                                                    /\ sent_Prepared = sent_Prepared_2
+                                                    /\ sent_Commit = sent_Commit_2
+                                                    /\ sent_Abort = sent_Abort_2
                                                     /\ fault = FALSE
 
 TM_on_Prepared ==
@@ -47,48 +47,48 @@ TM_on_Prepared ==
 
 TM_DecideCommit ==
     /\ ((tm = "init") /\ (ready = RM))
-    /\ LET tm_2 == "done_commit" IN
-          /\ LET sent_Commit_3 == (sent_Commit \cup {<<"Commit">>}) IN
-                /\ tm' = tm_2
-                /\ sent_Commit' = sent_Commit_3
+    /\ LET tm_1 == "done_commit" IN
+          /\ LET sent_Commit_1 == (sent_Commit \cup {<<"Commit">>}) IN
+                /\ tm' = tm_1
+                /\ sent_Commit' = sent_Commit_1
                 /\ UNCHANGED <<ready, rm_state, sent_Prepared, sent_Abort, fault>>
 
 TM_DecideAbort ==
     /\ (tm = "init")
-    /\ LET tm_4 == "done_abort" IN
-          /\ LET sent_Abort_5 == (sent_Abort \cup {<<"Abort">>}) IN
-                /\ tm' = tm_4
-                /\ sent_Abort' = sent_Abort_5
+    /\ LET tm_2 == "done_abort" IN
+          /\ LET sent_Abort_1 == (sent_Abort \cup {<<"Abort">>}) IN
+                /\ tm' = tm_2
+                /\ sent_Abort' = sent_Abort_1
                 /\ UNCHANGED <<ready, rm_state, sent_Prepared, sent_Commit, fault>>
 
 RM_Prepare(self) ==
     /\ (rm_state[self] = "working")
-    /\ LET rm_state_6 == [rm_state EXCEPT ![self] = "prepared"] IN
-          /\ LET sent_Prepared_7 == (sent_Prepared \cup {<<"Prepared", [rm |-> self]>>}) IN
-                /\ rm_state' = rm_state_6
-                /\ sent_Prepared' = sent_Prepared_7
+    /\ LET rm_state_1 == [rm_state EXCEPT ![self] = "prepared"] IN
+          /\ LET sent_Prepared_1 == (sent_Prepared \cup {<<"Prepared", [rm |-> self]>>}) IN
+                /\ rm_state' = rm_state_1
+                /\ sent_Prepared' = sent_Prepared_1
                 /\ UNCHANGED <<tm, ready, sent_Commit, sent_Abort, fault>>
 
 RM_ChooseToAbort(self) ==
     /\ (rm_state[self] = "working")
-    /\ LET rm_state_8 == [rm_state EXCEPT ![self] = "aborted"] IN
-          /\ rm_state' = rm_state_8
+    /\ LET rm_state_2 == [rm_state EXCEPT ![self] = "aborted"] IN
+          /\ rm_state' = rm_state_2
           /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
 RM_on_Commit ==
     /\ \E message_2 \in sent_Commit :
           /\ LET Commit == message_2 IN
                 /\ \E self \in RM :
-                      /\ LET rm_state_9 == [rm_state EXCEPT ![self] = "committed"] IN
-                            /\ rm_state' = rm_state_9
+                      /\ LET rm_state_3 == [rm_state EXCEPT ![self] = "committed"] IN
+                            /\ rm_state' = rm_state_3
                             /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
 RM_on_Abort ==
     /\ \E message_3 \in sent_Abort :
           /\ LET Abort == message_3 IN
                 /\ \E self \in RM :
-                      /\ LET rm_state_10 == [rm_state EXCEPT ![self] = "aborted"] IN
-                            /\ rm_state' = rm_state_10
+                      /\ LET rm_state_4 == [rm_state EXCEPT ![self] = "aborted"] IN
+                            /\ rm_state' = rm_state_4
                             /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
 Terminal == (\A r_2 \in RM : (rm_state[r_2] \in {"aborted", "committed"}))
