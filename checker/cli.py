@@ -5,7 +5,7 @@ Nothing heavy is imported before a command needs it.  With `--json` there is exa
 happens.  Whoever makes a mistake in a spec, a flag or a file gets a line that says so, never a traceback.
 
 Exit codes: 0 holds, 1 usage or file error, 2 the spec text is wrong, 10 an assumption fails, 11 deadlock, 12
-violated, 20 unknown, 70 a bug in here, 75 spec fault, 130 interrupted.
+violated, 14 trace rejected, 20 unknown, 70 a bug in here, 75 spec fault, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -225,6 +225,31 @@ def simulate(
         emit({**answer.data(), "files": files, "seconds": elapsed()})
     else:
         say(answer.lines(files))
+    return answer.exit
+
+
+@app.command()
+def validate(
+    spec: Spec,
+    traces: Annotated[list[str], Argument(metavar="TRACE...", help="Logs (NDJSON, .gz too), an ITF file, or `-`.")],
+    binding: Annotated[
+        str | None,
+        Option("--binding", "-b", metavar="FILE", help="How lines and spec meet (default: binding.toml beside the trace)."),
+    ] = None,
+    instance: Instance = None,
+    coverage: Annotated[bool, Option("--coverage", help="Also what was exercised and compared, and what never.")] = False,
+    json: Json = False,
+) -> int:
+    """Hold a log of an implementation against a spec.
+
+    Exit codes: 0 accepted, 1 usage, a log or binding that cannot be read, 14 rejected, 20 inconclusive: a bound was hit."""
+    from checker.conformance.answer import perform
+
+    answer = perform(spec, traces, binding, instance)
+    if json:
+        emit(answer.data())
+    else:
+        say(answer.lines(coverage))
     return answer.exit
 
 

@@ -258,7 +258,11 @@ class Infinite(Exception):
 
 @cache
 def card(t: Type) -> int:
-    """How many values a finite type has.  Raises Infinite."""
+    """How many values a finite type has; of 2^4096 and more it says 2^4096.  Raises Infinite."""
+    return min(_card(t), HUGE)
+
+
+def _card(t: Type) -> int:
     match t:
         case Bool():
             return 2
@@ -279,20 +283,19 @@ def card(t: Type) -> int:
         case Tuple(es):
             return _prod(card(e) for e in es)
         case Set(e, None):
-            return 2 ** card(e) if card(e) <= 4096 else _huge()
+            return _power(2, card(e))
         case Set(e, int(cap)):
-            return sum(_choose(card(e), k) for k in range(min(cap, card(e)) + 1))
+            return _total(_choose(card(e), k) for k in range(min(cap, card(e)) + 1))
         case BagOf(e, int(cap)):
-            return sum(_choose(card(e) + k - 1, k) if card(e) else int(k == 0) for k in range(cap + 1))
+            return _total(_choose(card(e) + k - 1, k) if card(e) else int(k == 0) for k in range(cap + 1))
         case MapOf(k, v):
-            return card(v) ** card(k) if card(k) <= 4096 else _huge()
+            return _power(card(v), card(k))
         case Seq(e, int(cap)):
-            return sum(card(e) ** k for k in range(cap + 1))
+            return cap + 1 if card(e) == 1 else _total(_power(card(e), k) for k in range(cap + 1))
     raise Infinite(t)
 
 
-def _huge() -> int:
-    return 2**4096
+HUGE = 1 << 4096  # nothing larger is ever counted out
 
 
 def _prod(ns: Any) -> int:
@@ -302,10 +305,25 @@ def _prod(ns: Any) -> int:
     return out
 
 
+def _power(base: int, n: int) -> int:
+    """base ** n, or HUGE if that is less."""
+    return HUGE if base > 1 and n * (base.bit_length() - 1) > 4096 else int(base**n)
+
+
+def _total(ns: Iterator[int]) -> int:
+    """The sum of the numbers, or HUGE if that is less."""
+    total = 0
+    for n in ns:
+        total += n
+        if total >= HUGE:
+            return HUGE
+    return total
+
+
 def _choose(n: int, k: int) -> int:
     import math
 
-    return math.comb(n, k)
+    return HUGE if k > 8192 and n - k > 8192 else math.comb(n, k)
 
 
 def values(t: Type) -> Iterator[Value]:

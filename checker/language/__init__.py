@@ -6,11 +6,11 @@ load puts the Model together.
 
 from __future__ import annotations
 
-from checker.language.load import load_model, parse_expr_in
+from checker.language.load import Phrases, load_model, parse_expr_in
 from checker.language.parse import parse
 from checker.source import Source
 
-__all__ = ["format_text", "load_model", "parse", "parse_expr_in"]
+__all__ = ["Phrases", "format_text", "load_model", "parse", "parse_expr_in"]
 
 
 def format_text(source: Source) -> str:

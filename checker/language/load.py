@@ -16,10 +16,10 @@ from checker.language.names import Names, Process, Report, Variable
 from checker.language.network import Network
 from checker.language.parse import not_too_deep, parse_all
 from checker.language.resolve import Resolver, each
-from checker.language.scope import TRUE, Scope, element
+from checker.language.scope import TRUE, LocalName, Scope, element
 from checker.language.statements import Statements
 from checker.language.unused import warn_unused
-from checker.source import Source
+from checker.source import Source, Span
 
 
 def load_model(source: Source) -> m.Model:
@@ -317,15 +317,30 @@ def sends(node: object, message: str) -> bool:
 def parse_expr_in(model: m.Model, text: str, scope: str = "constant", name: str = "<argument>") -> ir.Expr:
     """A typed expression given on its own, as after `-D`: scope "constant" (numbers, bools, enum members, parameters, sizes) or
     "property" (over the state, too).  Raises SpecErrors."""
-    from checker.language.parse import parse_expression
+    return Phrases(model).read(text, scope, name)
 
-    source = Source(name, text)
-    loader = Loader(parse_all(model.source).tree, model.source, Report(model.source))
-    report = loader.names.report = Report(source)
-    infer = Infer(loader.names, loader.types, Scope(scope, what="this"))
-    infer.report = loader.types.report = report
-    with not_too_deep(source):
-        found = infer.expr(parse_expression(source))
-    if report.errors or report.gaps:
-        raise SpecErrors(report.errors or [Diagnostic("E307", "this has no value", span, source) for span in report.gaps])
-    return found
+
+class Phrases:
+    """Reads expressions (and types) that stand outside the text of a spec, as in a binding."""
+
+    def __init__(self, model: m.Model) -> None:
+        self.loader = Loader(parse_all(model.source).tree, model.source, Report(model.source))
+
+    def read(self, text: str, scope: str = "constant", name: str = "<argument>", names: dict[str, Type] | None = None) -> ir.Expr:
+        """A typed expression; `names`: what it may call by name beside what the spec declares (`self` among them), each a Local
+        of just that name.  Raises SpecErrors."""
+        from checker.language.parse import parse_expression
+
+        source = Source(name, text)
+        loader, given = self.loader, dict(names or {})
+        report = loader.names.report = Report(source)
+        place = Scope(scope, itself=given.pop("self", None), what="this")
+        nowhere = Span(1, 1, 1, 1)
+        place.locals = {n: LocalName(ir.Local(t, n), "a name of the binding", nowhere) for n, t in given.items()}
+        infer = Infer(loader.names, loader.types, place)
+        infer.report = loader.types.report = report
+        with not_too_deep(source):
+            found = infer.expr(parse_expression(source))
+        if report.errors or report.gaps:
+            raise SpecErrors(report.errors or [Diagnostic("E307", "this has no value", span, source) for span in report.gaps])
+        return found

@@ -1,0 +1,147 @@
+"""The answer of `spectrace validate`, for people (a rejection in at most 40 lines) and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from checker.conformance.binding import Binding, load
+from checker.conformance.coverage import Coverage
+from checker.conformance.diagnose import Diagnosis, diagnose
+from checker.conformance.itf import ItfValidation, is_itf
+from checker.conformance.lines import Log
+from checker.conformance.validate import Result, Validation, binding_beside
+from checker.core.bind import AssumptionFails, BindError
+from checker.core.model import Model
+from checker.settings import Mistake
+
+LINES, WIDTH = 40, 200
+
+
+class Answer:
+    """What came of one validation."""
+
+    def __init__(self, spec: str, traces: list[str], result: Result, diagnosis: Diagnosis | None) -> None:
+        self.spec, self.traces, self.result, self.diagnosis = spec, traces, result, diagnosis
+        self.coverage = Coverage(result)
+
+    @property
+    def exit(self) -> int:
+        return self.result.exit
+
+    # ── JSON ──
+
+    def data(self) -> dict[str, Any]:
+        r = self.result
+        return {
+            "spec": r.instance.model.name,
+            "traces": self.traces,
+            "binding": r.binding.file,
+            "verdict": r.verdict,
+            "why": r.why or None,
+            "lines": r.lines,
+            "events": r.events,
+            "explained": r.explained,
+            "explanations": r.explanations,
+            "most_explanations": r.search.tally.most,
+            "thorough": r.thorough,
+            "ignored": dict(r.rules.ignored),
+            "unknown_messages": dict(r.rules.messages.unknown),
+            "silent": {q.silent.do: n for q, n in zip(r.rules.quiet, self.silent(), strict=True)},
+            "seconds": round(r.seconds, 3),
+            "lines_per_second": round(r.lines / r.seconds) if r.seconds else None,
+            "warnings": self.coverage.warnings(),
+            "coverage": self.coverage.data(),
+            "diagnosis": asdict(self.diagnosis) if self.diagnosis else None,
+        }
+
+    def silent(self) -> tuple[int, ...]:
+        """How many silent steps of each kind the explanation with the fewest took."""
+        r = self.result
+        return min((c.used for c in r.search.frontier), key=sum, default=(0,) * len(r.rules.quiet))
+
+    # ── text ──
+
+    def lines(self, coverage: bool) -> list[str]:
+        r = self.result
+        out = [f"{r.verdict.upper()}  {self._scope()}"]
+        out += [f"  {text}" for text in self._counts()]
+        if self.diagnosis:
+            out += self._diagnosis(self.diagnosis)
+        out += [f"  warning: {w}" for w in self.coverage.warnings()]
+        out = out[:LINES] if self.diagnosis else out
+        return [_cut(x) for x in out] + (self.coverage.lines() if coverage else [])
+
+    def _scope(self) -> str:
+        r = self.result
+        head = f"{r.instance.model.name}, {', '.join(self.traces)}"
+        match r.verdict:
+            case "accept":
+                return f"{head}: all {r.events:,} events are explained"
+            case "reject":
+                assert r.stopped
+                return f"{r.stopped.event.place}: nothing explains this event, the {r.explained + 1:,}. of {head}"
+        return f"{head}: {r.why}, after {r.explained:,} events"
+
+    def _counts(self) -> list[str]:
+        r = self.result
+        rate = f", {r.lines / r.seconds:,.0f} lines/s" if r.seconds > 0.01 else ""
+        out = [
+            f"{r.lines:,} lines, {r.explanations:,} explaining states (at most {r.search.tally.most:,}), {r.seconds:.2f} s{rate}"
+        ]
+        if r.rules.ignored:
+            out.append("ignored: " + ", ".join(f"{n:,} by `{text}`" for text, n in r.rules.ignored.items()))
+        if r.rules.messages.unknown:
+            out.append("messages that the spec has not: " + ", ".join(f"{n:,} {k}" for k, n in r.rules.messages.unknown.items()))
+        used = [(q.silent.do, n) for q, n in zip(r.rules.quiet, self.silent(), strict=True)]
+        if used:
+            out.append("silent steps: " + ", ".join(f"{n:,} {do}" for do, n in used))
+        return out
+
+    def _diagnosis(self, d: Diagnosis) -> list[str]:
+        import msgspec
+
+        out = [f"  {msgspec.json.encode(d.line).decode()}", f"  reads as {d.reads_as}", "", f"why ({d.about}):"]
+        out += [f"  {x}" for x in d.reasons] or ["  no step is possible"]
+        for title, rows in (
+            ("possible instead:", d.enabled[:6]),
+            ("before it:", d.before),
+            ("the message:", d.related),
+            ("it would be explained by:", d.remedies),
+        ):
+            out += ["", title, *(f"  {x}" for x in rows)] if rows else []
+        return out
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else text[: WIDTH - 2] + " …"
+
+
+def perform(spec: str, traces: list[str], binding: str | None, instance: str | None) -> Answer:
+    """Validates.  Raises Mistake, SpecErrors, Rejected."""
+    from checker import load as load_spec
+
+    model = load_spec(spec)
+    if not binding and len(traces) == 1 and is_itf(log := Log(traces[0])):
+        return _answer(spec, model, traces, [log], lambda: ItfValidation(model, log, instance))
+    return validate(model, traces, load(binding or binding_beside(spec, traces)), instance, spec)
+
+
+def validate(model: Model, traces: list[str], binding: Binding, instance: str | None = None, spec: str = "") -> Answer:
+    """Validates with a model and a binding.  Raises as `perform` does."""
+    logs = [Log(t) for t in traces]
+    return _answer(spec or model.name, model, traces, logs, lambda: Validation(model, binding, logs, instance))
+
+
+def _answer(spec: str, model: Model, traces: list[str], logs: list[Log], make: Callable[[], Validation]) -> Answer:
+    from checker.answer import Rejected
+
+    try:
+        result = make().run()
+    except (BindError, AssumptionFails) as error:
+        raise Rejected(error, model, True) from None
+    return Answer(spec, traces, result, diagnose(result, logs) if result.stopped else None)
+
+
+__all__ = ["Answer", "Mistake", "perform", "validate"]

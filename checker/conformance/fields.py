@@ -1,0 +1,194 @@
+"""What a binding says of a line: expressions over its fields, like `msg.entries[0][1]` or `ev == "recv" and src != node`.
+
+A small, safe part of Python's expressions: names are fields of the line (`_["from"]` is one whose name is a word of Python), `.`
+and `[…]` go inside, `null`, `true` and `false` are as in JSON.  A field that is not there is `missing`; so is everything made
+from it, except that comparisons with it are false.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+from collections.abc import Callable
+from typing import Any
+
+from checker.settings import Mistake, nearest
+
+
+class _Missing:
+    """The value of a field that is not there."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __contains__(self, other: object) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING = _Missing()
+Fields = dict[str, Any]
+Getter = Callable[[Fields], Any]
+
+
+def get(base: Any, key: Any) -> Any:
+    """A part of a JSON value, MISSING if there is none."""
+    try:
+        return base[key]
+    except (KeyError, IndexError, TypeError):
+        return MISSING
+
+
+def _matches(text: Any, pattern: str) -> bool:
+    return isinstance(text, str) and re.search(pattern, text) is not None
+
+
+FUNCTIONS: dict[str, Any] = {
+    "len": len,
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "any": any,
+    "all": all,
+    "sorted": sorted,
+    "int": int,
+    "str": str,
+    "abs": abs,
+    "reversed": lambda x: list(reversed(x)),
+    "has": lambda x: x is not MISSING,
+    "get": lambda x, default: default if x is MISSING else x,
+    "matches": _matches,
+    "keys": list,
+    "enumerate": lambda x: list(enumerate(x)),
+    "zip": lambda *xs: list(zip(*xs, strict=False)),
+}
+WORDS = {"null": None, "none": None, "true": True, "false": False}
+ALLOWED = (
+    ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod,
+    ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot, ast.IfExp,
+    ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Load, ast.Store, ast.ListComp, ast.GeneratorExp, ast.comprehension,
+    ast.Slice,
+)  # fmt: skip
+
+
+class Reader:
+    """Compiles expressions; `defined`: names that stand for other expressions (the binding's `[fields]`)."""
+
+    def __init__(self, defined: dict[str, str] | None = None) -> None:
+        self.defined = {name: tree_of(text) for name, text in (defined or {}).items()}
+
+    def read(self, text: Any) -> Getter:
+        """The expression as a function of the fields of a line.  What is no text stands for itself.  Raises Mistake."""
+        return self.compiled(tree_of(text), text) if isinstance(text, str) else lambda _: text
+
+    def compiled(self, tree: ast.expr, text: str) -> Getter:
+        """A function of the fields of a line that gives the value of a parsed expression."""
+        made = ast.parse("lambda _e: 0", mode="eval")
+        assert isinstance(made.body, ast.Lambda)
+        made.body.body = _Rewrite(self.defined, text).visit(tree_of(tree))
+        code = compile(ast.fix_missing_locations(made), "<binding>", "eval")
+        run = eval(code, {"__builtins__": {}, "_get": get, "_missing": MISSING, **FUNCTIONS})
+
+        def value(fields: Fields) -> Any:
+            try:
+                return run(fields)
+            except (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, AttributeError):
+                return MISSING
+
+        return value
+
+
+def tree_of(text: str | ast.expr) -> ast.expr:
+    """An expression parsed, or a copy of one.  Raises Mistake."""
+    if isinstance(text, ast.expr):
+        return copy.deepcopy(text)
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError) as why:
+        raise Mistake(f"`{text}` is no expression over fields: {getattr(why, 'msg', why)}") from None
+
+
+class _Rewrite(ast.NodeTransformer):
+    """Turns names into fields and refuses everything that is not allowed."""
+
+    def __init__(self, defined: dict[str, ast.expr], text: str, path: tuple[str, ...] = ()) -> None:
+        self.defined, self.text, self.path = defined, text, path
+        self.bound: list[str] = []
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if not isinstance(node, ALLOWED):
+            what = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__.lower()
+            raise Mistake(f"`{self.text}`: `{what}` is not possible in an expression over fields")
+        return super().generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in self.bound:
+            return node
+        if node.id in ("_", "missing"):
+            return ast.Name("_e" if node.id == "_" else "_missing", ast.Load())
+        if node.id in WORDS:
+            return ast.Constant(WORDS[node.id])
+        if node.id in self.defined:
+            if node.id in self.path:
+                raise Mistake(f"the field `{node.id}` is defined by itself")
+            inner = _Rewrite(self.defined, self.text, (*self.path, node.id))
+            found: ast.AST = inner.visit(tree_of(self.defined[node.id]))
+            return found
+        return _get(ast.Name("_e", ast.Load()), ast.Constant(node.id))
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        return _get(self.visit(node.value), ast.Constant(node.attr))
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        if isinstance(node.slice, ast.Slice):
+            part = ast.Slice(
+                *(None if x is None else self.visit(x) for x in (node.slice.lower, node.slice.upper, node.slice.step))
+            )
+            return ast.Subscript(self.visit(node.value), part, ast.Load())
+        return _get(self.visit(node.value), self.visit(node.slice))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
+            name = ast.unparse(node.func)
+            hint = nearest(name, FUNCTIONS) or f"there are {', '.join(FUNCTIONS)}"
+            raise Mistake(f"`{self.text}`: there is no function `{name}`", hint)
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            raise Mistake(f"`{self.text}`: `{node.func.id}` takes plain arguments")
+        return ast.Call(node.func, [self.visit(a) for a in node.args], [])
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self._comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        return self._comprehension(node)
+
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> ast.AST:
+        before = list(self.bound)
+        for g in node.generators:
+            g.iter = self.visit(g.iter)
+            self.bound += [n.id for n in ast.walk(g.target) if isinstance(n, ast.Name)]
+            g.ifs = [self.visit(c) for c in g.ifs]
+        node.elt = self.visit(node.elt)
+        self.bound = before
+        return node
+
+
+def _get(base: ast.expr, key: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name("_get", ast.Load()), [base, key], [])

@@ -1,0 +1,88 @@
+"""The lines of a log: NDJSON files, plain or gzipped, or standard input.  What they mean is for the binding to say.
+
+Files are read as streams, again for each pass; standard input is kept on disk for that.  Invariant: whoever sees a Line
+can say where it stands, `file:number`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from checker.settings import Mistake
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of a log; `number` counts from 1 as editors do."""
+
+    file: str
+    number: int
+    data: dict[str, Any]
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.number}"
+
+
+class Log:
+    """One source of lines, which can be read more than once."""
+
+    def __init__(self, name: str) -> None:
+        self.name = "<stdin>" if name == "-" else name
+        self.path = self._spooled() if name == "-" else Path(name)
+        if not self.path.is_file():
+            what = "is a directory" if self.path.is_dir() else "no such file"
+            raise Mistake(f"{name}: {what}", "a trace is an NDJSON file (.gz too), an ITF file, or `-`")
+
+    def _spooled(self) -> Path:
+        self.spool = tempfile.NamedTemporaryFile(prefix="spectrace-")  # noqa: SIM115  # lives as long as this object
+        shutil.copyfileobj(sys.stdin.buffer, self.spool)
+        self.spool.flush()
+        return Path(self.spool.name)
+
+    def open(self) -> BinaryIO:
+        with self.path.open("rb") as f:
+            packed = f.read(2) == b"\x1f\x8b"
+        return gzip.open(self.path, "rb") if packed else self.path.open("rb")  # type: ignore[return-value]
+
+    def bytes(self) -> bytes:
+        """All of it.  Raises Mistake."""
+        try:
+            with self.open() as f:
+                return f.read()
+        except (OSError, EOFError) as why:
+            raise Mistake(f"{self.name}: {_reason(why)}") from None
+
+    def __iter__(self) -> Iterator[Line]:
+        decode, number = msgspec.json.Decoder().decode, 0
+        try:
+            with self.open() as f:
+                for number, raw in enumerate(f, 1):
+                    if raw.isspace():
+                        continue
+                    data = decode(raw)
+                    if type(data) is not dict:
+                        raise Mistake(f"{self.name}:{number}: not a JSON object: {_cut(raw)}", "each line of a log is one object")
+                    yield Line(self.name, number, data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as why:
+            raise Mistake(f"{self.name}:{number}: not JSON: {why}") from None
+        except (OSError, EOFError) as why:
+            raise Mistake(f"{self.name}: after line {number}: {_reason(why)}") from None
+
+
+def _cut(raw: bytes) -> str:
+    text = raw.decode(errors="replace").strip()
+    return text if len(text) <= 60 else text[:58] + " …"
+
+
+def _reason(why: Exception) -> str:
+    return (getattr(why, "strerror", None) or str(why)).lower()

@@ -1,0 +1,165 @@
+"""Messages in a log: which of the spec's messages an object is, what it says of the fields, and which sends and receives
+belong together.
+
+`[message.M]` says when an object is an M (`when`, over the object's own fields) and where the fields of M are; a field of M
+that is not mentioned is the field of the same name, and without a `when` the object's `type` (or `message`, `name`, `kind`)
+is M.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from checker.conformance.binding import Binding
+from checker.conformance.fields import MISSING, Fields, Getter, Reader
+from checker.conformance.order import Event
+from checker.conformance.values import Decoder, Unreadable
+from checker.core.bind import Instance, Message
+from checker.core.types import Rec, Type, Value
+from checker.settings import Mistake, nearest
+
+
+@dataclass
+class Pattern:
+    """What is known of a message: its kind, the values of some of its places (by position in the full record)."""
+
+    message: Message
+    known: dict[int, Value]
+
+    def fits(self, m: Rec) -> bool:
+        return m.name == self.message.name and all(m.values[i] == v for i, v in self.known.items())
+
+    def whole(self) -> Rec | None:
+        """The message itself, if everything of it is known."""
+        n = len(self.message.full.fields)
+        return Rec(self.message.name, tuple(self.known[i] for i in range(n))) if len(self.known) == n else None
+
+
+@dataclass
+class Received:
+    """The message that an event received, as far as it says."""
+
+    patterns: list[Pattern]
+    id: Any
+    open: bool
+
+
+@dataclass
+class SentLine:
+    """A message that an event sent, as far as it says.  `lost`: on the way, as the sender knows."""
+
+    patterns: list[Pattern]
+    id: Any
+    lost: bool
+
+
+class Messages:
+    """Reads messages by the binding."""
+
+    def __init__(self, binding: Binding, instance: Instance, reader: Reader, decoder: Decoder) -> None:
+        self.binding, self.instance, self.reader, self.decoder = binding, instance, reader, decoder
+        self.unknown: Counter[str] = Counter()  # messages in the log that the binding has no kind for
+        for name in binding.message:
+            if name not in instance.messages:
+                known = instance.messages
+                what = f"{instance.model.name} has no message `{name}`"
+                raise binding.mistake(what, f"message.{name}", nearest(name, known))
+        self.kinds = {n: self._kind(n, m) for n, m in instance.messages.items()}
+        s, r = binding.send, binding.receive
+        self.each, self.sent_message, self.lost = self._field(s.each), self._field(s.message), self._field(s.lost)
+        self.sent_id, self.sent_to = self._maybe(s.id), self._maybe(s.to)
+        self.when, self.message, self.id, self.sender = (
+            self._field(r.when),
+            self._field(r.message),
+            self._maybe(r.id),
+            self._maybe(r.sender),
+        )
+        self.sends = s.each != "[]"
+        self.paired = self.sends and s.id is not None and r.id is not None
+
+    def _field(self, text: Any) -> Getter:
+        try:
+            return self.reader.read(text)
+        except Mistake as why:
+            raise self.binding.mistake(why.text, text, why.hint) from None
+
+    def _maybe(self, text: str | None) -> Getter | None:
+        return None if text is None else self._field(text)
+
+    def _kind(self, name: str, m: Message) -> tuple[Getter, list[tuple[int, Type, Getter, str]]]:
+        given = dict(self.binding.message.get(name, {}))
+        when = given.pop("when", f'"{name}" in [type, message, name, kind]')
+        names = [n for n, _ in m.payload.fields]
+        unknown = [k for k in given if k not in names]
+        if unknown:
+            have = f"it has {', '.join(names)}" if names else "it has none"
+            raise self.binding.mistake(
+                f"the message {name} has no field `{unknown[0]}`", unknown[0], nearest(unknown[0], names) or have
+            )
+        fields = [(i, t, self._field(given.get(n, n)), str(given.get(n, n))) for i, (n, t) in enumerate(m.payload.fields)]
+        return self._field(when), fields
+
+    # ── reading ──
+
+    def received(self, e: Event) -> Received | None:
+        """What an event says of the message it received; None: it received none that the spec has."""
+        if not self.when(e.data):
+            return None
+        patterns = self._patterns(e, self.message(e.data))
+        if self.sender is not None:
+            for p in patterns:
+                self._end(e, p, p.message.sender, -1, self.sender(e.data), str(self.binding.receive.sender))
+        mid = self.id(e.data) if self.id else MISSING
+        return Received(patterns, mid, self.binding.receive.open) if patterns else None
+
+    def sent(self, e: Event) -> list[SentLine] | None:
+        """What an event says of the messages it sent; None: it says nothing of them."""
+        if not self.sends:
+            return None
+        items = self.each(e.data)
+        if not isinstance(items, list):
+            return None
+        out = []
+        for item in items:
+            data = {**e.data, self.binding.send.as_: item}
+            patterns = self._patterns(e, self.sent_message(data))
+            if not patterns:
+                continue
+            if self.sent_to is not None:
+                for p in patterns:
+                    at = len(p.message.payload.fields)
+                    self._end(e, p, p.message.to, at, self.sent_to(data), str(self.binding.send.to))
+            out.append(SentLine(patterns, self.sent_id(data) if self.sent_id else MISSING, bool(self.lost(data))))
+        return out
+
+    def _patterns(self, e: Event, data: Any) -> list[Pattern]:
+        if not isinstance(data, dict):
+            return []
+        found = [n for n, (when, _) in self.kinds.items() if when(data)]
+        if not found:
+            self.unknown[_title(data)] += 1
+        return [Pattern(self.instance.messages[n], self._known(e, n, data)) for n in found]
+
+    def _known(self, e: Event, name: str, data: Fields) -> dict[int, Value]:
+        known = {}
+        for i, t, getter, text in self.kinds[name][1]:
+            raw = getter(data)
+            if raw is not MISSING:
+                known[i] = self._read(e, t, raw, f"{text} of {name}")
+        return known
+
+    def _end(self, e: Event, p: Pattern, t: Type | None, at: int, raw: Any, text: str) -> None:
+        if t is not None and raw is not MISSING:
+            p.known[at % len(p.message.full.fields)] = self._read(e, t, raw, text)
+
+    def _read(self, e: Event, t: Type, raw: Any, text: str) -> Value:
+        try:
+            return self.decoder.read(t, raw)
+        except Unreadable as why:
+            raise Mistake(f"{e.place}: `{text}`: {why}", why.hint) from None
+
+
+def _title(data: Fields) -> str:
+    return str(next((data[k] for k in ("type", "message", "name", "kind") if k in data), "?"))

@@ -1,0 +1,232 @@
+"""From lines to events in an order: groups of lines that are one event, and one linear extension of what is known of the
+order.
+
+`events` yields such an extension as a stream; `may_wait(e, f)` says whether an event e that came out first may also happen
+after f, so that the search can try other extensions where that matters. Nothing here knows the spec.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from checker.conformance.binding import Binding
+from checker.conformance.fields import MISSING, Fields, Getter, Reader
+from checker.conformance.lines import Line, Log
+from checker.settings import Mistake
+
+
+@dataclass(slots=True)
+class Event:
+    """What happened at once: some lines, of which the first and the fields say what.  `seq`: its place in the extension."""
+
+    lines: list[Line]
+    data: Fields
+    node: Any = None
+    seq: int = 0
+    clock: dict[str, int] = field(default_factory=dict)
+    time: float = 0.0
+
+    @property
+    def place(self) -> str:
+        first, last = self.lines[0], self.lines[-1]
+        return first.place if len(self.lines) == 1 else f"{first.place}-{last.number}"
+
+
+@dataclass
+class _Open:
+    """A group that may still grow."""
+
+    key: Any
+    lines: list[Line]
+    done: bool = False
+
+
+class Grouping:
+    """Puts lines together; groups come out in the order of their first lines."""
+
+    def __init__(self, binding: Binding, reader: Reader) -> None:
+        g = binding.group
+        self.by = reader.read(g.by) if g.by else None
+        self.begin = reader.read(g.begin) if g.begin else None
+        self.end = reader.read(g.end) if g.end else None
+        self.per = reader.read(g.per)
+        if self.end and not self.begin:
+            raise binding.mistake("[group] has an `end` but no `begin`", "[group]")
+
+    def events(self, lines: Iterable[Line]) -> Iterator[Event]:
+        if self.by is None and self.begin is None:
+            for line in lines:
+                yield Event([line], line.data)
+            return
+        waiting: deque[_Open] = deque()
+        current: dict[Any, _Open] = {}
+        for line in lines:
+            self._add(line, waiting, current)
+            while waiting and waiting[0].done:
+                yield _event(waiting.popleft())
+        yield from map(_event, waiting)
+
+    def _add(self, line: Line, waiting: deque[_Open], current: dict[Any, _Open]) -> None:
+        node = _hashable(self.per(line.data))
+        group = current.get(node)
+        key = _hashable(self.by(line.data)) if self.by else None
+        starts = bool(self.begin(line.data)) if self.begin else key is None or group is None or group.key != key
+        if group is None or starts:
+            if group is not None:
+                group.done = True
+            group = _Open(key, [line])
+            waiting.append(group)
+            inside = key is not None if self.by else starts
+            if inside:
+                current[node] = group
+            else:
+                group.done = True
+                current.pop(node, None)
+        else:
+            group.lines.append(line)
+        if self.end and self.end(line.data) and node in current:
+            current.pop(node).done = True
+
+
+def _event(group: _Open) -> Event:
+    datas = [x.data for x in group.lines]
+    return Event(group.lines, {**datas[0], "lines": datas, "first": datas[0], "last": datas[-1]})
+
+
+def _hashable(x: Any) -> Any:
+    return None if x is MISSING else str(x) if isinstance(x, list | dict) else x
+
+
+class Ordering:
+    """The order of events, as the binding tells it."""
+
+    def __init__(self, binding: Binding, reader: Reader) -> None:
+        self.binding, self.kind = binding, binding.order.by
+        if self.kind not in ("file", "clock", "time", "pairs"):
+            raise binding.mistake(f"the order is by file, clock, time or pairs, not by `{self.kind}`", self.kind)
+        self.node, self.clock, self.time = (reader.read(x) for x in (binding.order.node, binding.order.clock, binding.order.time))
+        self.grouping = Grouping(binding, reader)
+        self.sent: Callable[[Fields], list[Any]] | None = None
+        self.received: Getter | None = None
+        if self.kind == "pairs":
+            self.sent, self.received = _ids(binding, reader)
+
+    def events(self, logs: list[Log]) -> Iterator[Event]:
+        """All events in one linear extension of the order."""
+        streams = [self._placed(log) for log in logs]
+        ordered = (e for s in streams for e in s) if self.kind == "file" else self._merged(streams)
+        for n, e in enumerate(ordered):
+            e.seq = n
+            yield e
+
+    def _placed(self, log: Log) -> Iterator[Event]:
+        for e in self.grouping.events(log):
+            e.node = _hashable(self.node(e.data))
+            if self.kind == "clock":
+                e.clock = self._clock_of(e)
+            elif self.kind == "time":
+                e.time = self._time_of(e)
+            yield e
+
+    def _clock_of(self, e: Event) -> dict[str, int]:
+        clock = self.clock(e.lines[-1].data)
+        if clock is MISSING or e.node is None:
+            return {}
+        if not isinstance(clock, dict) or not all(isinstance(n, int) for n in clock.values()):
+            raise Mistake(f"{e.place}: `{self.binding.order.clock}` is no vector clock, which is an object of numbers")
+        if str(e.node) not in clock:
+            raise Mistake(f"{e.place}: the vector clock has nothing for `{e.node}` itself")
+        return clock
+
+    def _time_of(self, e: Event) -> float:
+        t = self.time(e.data)
+        if not isinstance(t, int | float):
+            raise Mistake(f"{e.place}: `{self.binding.order.time}` is no time, which is a number")
+        return t
+
+    def _merged(self, streams: list[Iterator[Event]]) -> Iterator[Event]:
+        if self.kind == "time":
+            yield from _by_time(streams)
+            return
+        known = Known(self)
+        queues: dict[Any, deque[Event]] = {}
+        live = list(streams)
+        while True:
+            ready = known.first(queues)
+            if ready is not None:
+                known.take(ready)
+                queues[ready.node].popleft()
+                yield ready
+                continue
+            for s in list(live):
+                e = next(s, None)
+                if e is None:
+                    live.remove(s)
+                else:
+                    e.seq = known.read = known.read + 1
+                    queues.setdefault(e.node, deque()).append(e)
+            if not live:
+                ready = known.first(queues, True)
+                if ready is None:
+                    return
+                known.take(ready)
+                queues[ready.node].popleft()
+                yield ready
+
+    def may_wait(self, e: Event, f: Event) -> bool:
+        """May e, which came out before f, happen after it?"""
+        if self.kind == "file" or e.node is None or f.node is None or e.node == f.node:
+            return False
+        if self.kind == "time":
+            return f.time - e.time <= self.binding.order.uncertainty
+        return self.kind == "pairs" or not e.clock or f.clock.get(str(e.node), 0) < e.clock[str(e.node)]
+
+
+class Known:
+    """What has happened so far: of each node the last count of its clock, and the messages sent."""
+
+    def __init__(self, order: Ordering) -> None:
+        self.order, self.read = order, 0
+        self.last: dict[str, int] = {}
+        self.ids: set[Any] = set()
+
+    def take(self, e: Event) -> None:
+        if e.clock:
+            self.last[str(e.node)] = e.clock[str(e.node)]
+        if self.order.sent:
+            self.ids.update(self.order.sent(e.data))
+
+    def first(self, queues: dict[Any, deque[Event]], ended: bool = False) -> Event | None:
+        """Of the events that may come next the one that was read first; when no more can be read, any before none."""
+        heads = [q[0] for q in queues.values() if q]
+        able = [e for e in heads if self._able(e, queues)] or (heads if ended else [])
+        return min(able, key=lambda e: e.seq, default=None)
+
+    def _able(self, e: Event, queues: dict[Any, deque[Event]]) -> bool:
+        if self.order.received:
+            got = self.order.received(e.data)
+            return got is MISSING or got is None or got in self.ids
+        return all(self.last.get(n, 0) >= k or n == str(e.node) for n, k in e.clock.items())
+
+
+def _by_time(streams: list[Iterator[Event]]) -> Iterator[Event]:
+    import heapq
+
+    yield from heapq.merge(*streams, key=lambda e: e.time)
+
+
+def _ids(binding: Binding, reader: Reader) -> tuple[Callable[[Fields], list[Any]], Getter]:
+    """The ids that an event sends, and the one that it receives."""
+    s, r = binding.send, binding.receive
+    if s.id is None or r.id is None:
+        raise binding.mistake("an order by pairs needs the `id` of [send] and of [receive]", "pairs")
+    each, one, got, when = reader.read(s.each), reader.read(s.id), reader.read(r.id), reader.read(r.when)
+
+    def sent(data: Fields) -> list[Any]:
+        items = each(data)
+        return [one({**data, s.as_: x}) for x in items] if isinstance(items, list) else []
+
+    return sent, lambda data: got(data) if when(data) else MISSING

@@ -1,0 +1,253 @@
+"""Rejections in words: guards with the values in them, what differs, what is possible instead. The values are those of the
+definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from checker.conformance.fields import MISSING
+from checker.conformance.order import Event
+from checker.conformance.plans import Call
+from checker.conformance.rules import Kind, Look
+from checker.conformance.search import Config, Note, Search
+from checker.conformance.steps import TooOpen
+from checker.conformance.validate import Stopped
+from checker.core.bind import Transition
+from checker.core.ir import Choose, Require, base_name
+from checker.core.meaning import Fault, State, World, take
+from checker.core.types import Rec, Type, Value, member, show, values
+from checker.display import Display
+from checker.explain import Explainer, snippet
+from checker.settings import Mistake
+from checker.stuck import run
+from checker.verdict import Step
+
+RANK = ("property", "after", "sent", "fault", "blocked", "received", "before", "late")
+
+
+class Reasons:
+    """Words for one search."""
+
+    def __init__(self, search: Search) -> None:
+        self.search, self.instance = search, search.instance
+        self.display, self.explainer = Display(search.instance), Explainer(search.instance)
+        self.source = search.instance.model.source
+
+    def told(self, notes: list[Note], s: Stopped, most: int) -> tuple[list[str], list[dict[str, Any]]]:
+        """The different reasons, the best first; and the observations that differ, as data."""
+        rows: dict[str, int] = {}
+        different: list[dict[str, Any]] = []
+        for n in notes:
+            try:
+                lines = list(self._note(n, s, different))
+            except (Fault, Mistake, TooOpen):
+                lines = []
+            for line in lines:
+                rows.setdefault(line, RANK.index(n.kind) if n.kind in RANK else len(RANK))
+        if s.left:
+            rows["it had to wait for other events, and none of the orders that are possible explains it"] = -1
+        best = sorted(rows, key=rows.__getitem__)
+        unique = {(d["expression"], d["when"], str(d["spec"])): d for d in different}
+        return best[:most], list(unique.values())[:most]
+
+    def _note(self, n: Note, s: Stopped, different: list[dict[str, Any]]) -> Iterator[str]:
+        match n.kind:
+            case "after" | "before":
+                yield self._differs(n, different)
+            case "blocked" if n.call and n.state:
+                yield from self._blocked(n.call, n.what[0], n.what[1], n.state)
+            case "fault" if n.call:
+                fault = n.what[2]
+                yield f"{self._label(n.call, n.what[0])}: the spec has a fault here: {fault.text} ({self._place(fault.node)})"
+            case "received":
+                yield self._received(n)
+            case "sent":
+                yield self._sent(n)
+            case "property":
+                yield self._property(n)
+            case "late":
+                yield "it gives the initial state, but steps have been taken already"
+
+    # ── one kind of reason each ──
+
+    def _differs(self, n: Note, different: list[dict[str, Any]]) -> str:
+        look, want, got = n.what
+        when = "after the step" if n.kind == "after" else "before the step"
+        if isinstance(got, Fault):
+            return f"{when} `{look.text}` has no value: {got.text}"
+        told = self.value(got, look.type)
+        if look.want is None:
+            return f"{when} `{look.text}` is false{self._operands(look, n)}"
+        if want is MISSING:
+            return f"{when} `{look.text}` is {told}, but the log says that it did not change"
+        log = self.value(want, look.type)
+        different.append({"expression": look.text, "when": n.kind, "spec": told, "log": log, "field": look.field})
+        return f"{when} `{look.text}` is {told} in the spec, but {log} in the log (`{look.field}`)"
+
+    def _operands(self, look: Look, n: Note) -> str:
+        env = self.search.rules.speaker.env(self._event) if self._event else {}
+        pairs = self.explainer.values(look.expr, env, World(self.instance, n.state or {}))
+        return ": " + ", ".join(f"{a} = {b}" for a, b in pairs) if pairs else ""
+
+    _event: Event | None = None
+
+    def _blocked(self, call: Call, args: dict[str, Value], message: Rec | None, state: State) -> Iterator[str]:
+        label, seen = self._label(call, args), False
+        for env in self._params(call.action.params, args):
+            world = World(self.instance, state)
+            bound = dict(env)
+            if message is not None and call.action.receive:
+                bound.update(zip(call.action.receive.fields, message.values, strict=False))
+                if call.action.receive.sender:
+                    bound[call.action.receive.sender] = message.values[-1]
+                if not self.search.machine.hollow:
+                    world = World(self.instance, take(world, self.instance.messages[message.name], message))
+            for stop in run(call.action.body, bound, world):
+                if stop.kind == "blocked":
+                    seen = True
+                    yield f"{label}: {self._obstacle(stop)}"
+        if not seen:
+            outside = [f"{k} = {self.value(v)}" for k, v in args.items()]
+            yield f"{label}: not possible with {', '.join(outside) or 'anything'}"
+
+    def _params(self, params: tuple[tuple[str, Type], ...], given: dict[str, Value]) -> Iterator[dict[str, Value]]:
+        """Every way to choose the parameters, with those that are given."""
+        if not params:
+            yield {}
+            return
+        (name, t), rest = params[0], params[1:]
+        key = base_name(name)
+        for v in ([given[key]] if member(given[key], t) else []) if key in given else values(t):
+            for env in self._params(rest, given):
+                yield {name: v, **env}
+
+    def _obstacle(self, stop: Any) -> str:
+        s = stop.statement
+        if s is None or s.span is None:
+            return "it has stopped, or the budget of the fault is used up, or there is nothing that it could befall"
+        place = f"line {s.span.line}"
+        if isinstance(s, Choose):
+            return f"{place}: nothing to choose in `{snippet(self.source, s.span)}`"
+        assert isinstance(s, Require)
+        reason = self.explainer.condition(s.cond, stop.env, stop.world)
+        parts = list(reason.leaves())
+        told = ", and ".join(f"`{p.text}` is {'true' if p.truth else 'false'}" for p in parts)
+        pairs = dict(pair for r in (reason, *parts) for pair in (*r.bindings, *r.values))
+        values = ", ".join(f"{a} = {b}" for a, b in pairs.items())
+        return f"{place}: {told}" + (f", as {values}" if values else "")
+
+    def _received(self, n: Note) -> str:
+        r, known = n.what
+        who = f"{self._label(n.call, {})}: " if n.call else ""
+        if r is None:
+            return f"{who}there is no such message"
+        if known is None:
+            named = f" with the id {r.id}" if r.id is not MISSING else ""
+            return f"{who}no message {self._pattern(r.patterns[0])}{named} is on its way here"
+        there = self.display.message(known)
+        return f"{who}the message {r.id} on its way is {there}, but the log says {self._pattern(r.patterns[0])}"
+
+    def _sent(self, n: Note) -> str:
+        lines, sent = n.what
+        spec = ", ".join(self.display.sent(m) for m in sent) or "nothing"
+        log = ", ".join(self._pattern(x.patterns[0]) for x in lines) or "nothing"
+        return f"the step sends {spec} in the spec, but {log} in the log"
+
+    def _pattern(self, p: Any) -> str:
+        fields = p.message.full.fields
+        inside = [f"{n} = {self.value(p.known[i], t)}" for i, (n, t) in enumerate(fields) if i in p.known]
+        return f"{p.message.name}({', '.join(inside)})"
+
+    def _property(self, n: Note) -> str:
+        breach, _ = n.what
+        p = breach.property
+        told = ", ".join(f"{k} = {self.value(v)}" for k, v in breach.env)
+        at = f" ({self._place(p)})"
+        who = f"{self._label(n.call, {})}: " if n.call else ""
+        return f"{who}the {p.kind} {p.name}{at} is false after it" + (f" for {told}" if told else "")
+
+    # ── names of things ──
+
+    def value(self, v: Value, t: Type | None = None) -> str:
+        text = self.display.value(v, t)
+        return text if len(text) <= 160 else text[:158] + " …"
+
+    def _label(self, call: Call | None, args: dict[str, Value]) -> str:
+        if call is None:
+            return ""
+        inside = ", ".join(f"{n} = {self.value(v)}" for n, v in args.items())
+        process = f"{call.action.process}." if call.action.process and not call.action.name.startswith(("crash", "stop")) else ""
+        return process + base_name(call.action.name) + (f"({inside})" if inside else "")
+
+    def _place(self, node: Any) -> str:
+        return self.instance.model.place(node)
+
+    def reads_as(self, e: Event, kind: Kind) -> str:
+        """What the binding makes of a line."""
+        self._event = e
+        try:
+            names = self.search.rules.speaker.env(e)
+        except Mistake:
+            names = {}
+        told = ", ".join(f"{n} = {self.value(v)}" for n, v in names.items())
+        at = f", {self.search.binding.file}:{kind.rule.at}" if kind.rule.at else ""
+        return f"{kind.title}{at}" + (f", with {told}" if told else "")
+
+    def past(self, e: Event, kind: Kind) -> str:
+        return f"{e.place}  {kind.title}"
+
+    # ── what is possible instead ──
+
+    def enabled(self, c: Config, e: Event) -> list[str]:
+        """The steps that this process could take, or all, by name."""
+        found: dict[str, None] = {}
+        for label, _ in self.steps(c, e):
+            found.setdefault(label)
+        return list(found)[:8]
+
+    def steps(self, c: Config, e: Event) -> Iterator[tuple[str, Config]]:
+        """Steps of the spec that are possible in a configuration, of this event's process first."""
+        try:
+            env = self.search.rules.speaker.env(e)
+        except Mistake:
+            env = {}
+        own = {"self": env["self"]} if "self" in env else {}
+        for action in self.instance.actions:
+            for message in self._messages(action, c, own.get("self")):
+                yield from self._steps(action, c, own, message)
+
+    def _messages(self, action: Transition, c: Config, me: Value) -> list[Rec | None]:
+        if action.receive is None:
+            return [None]
+        call = Call(action, {}, ())
+        from checker.conformance.search import Played
+
+        decl = self.instance.messages[action.receive.message]
+        there = self.search._there(c, Played(c.state), decl, MISSING, me, [])
+        n = len(decl.payload.fields)
+        fit = [m for m in there if m.name == decl.name and (not decl.to or me is None or m.values[n] == me)]
+        del call
+        return list(dict.fromkeys(fit))[:4]
+
+    def _steps(self, action: Transition, c: Config, own: dict[str, Value], message: Rec | None) -> Iterator[tuple[str, Config]]:
+        given = own if any(n == "self" for n, _ in action.params) else {}
+        machine = self.search.machine
+        try:
+            for count, o in enumerate(machine.outcomes(action, given, message, c.state)):
+                if o.state is None:
+                    continue
+                state = o.state
+                if state == c.state and not o.sent:
+                    continue
+                step = Step(action.name, action.kind, action.process, o.choices, message, o.sent, state)
+                pairs = c.pairs if message is None else {k: m for k, m in c.pairs.items() if m != message or self.search.keep}
+                yield self.display.label(step, c.state), Config(state, pairs, c.used)
+                if count >= 8:
+                    return
+        except TooOpen:
+            return
+
+
+__all__ = ["Reasons", "show"]

@@ -1,0 +1,449 @@
+"""The set of configurations that explain a prefix of a log, event after event.
+
+A configuration is a state of the spec, the messages on their way by their ids, the silent steps used, and the events that
+wait because the order lets them come later. `advance` is the whole semantics: it gives every configuration that explains
+one event more, equal ones once. A cheap search first takes silent steps and other orders only where nothing else explains
+an event; what it accepts is accepted. What it rejects, `Search(…, thorough=True)` tries again with everything at every
+event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from checker.conformance.fields import MISSING
+from checker.conformance.messages import SentLine
+from checker.conformance.order import Event, Ordering
+from checker.conformance.phrases import put
+from checker.conformance.plans import Call, Item
+from checker.conformance.properties import Properties
+from checker.conformance.rules import Kind, Look, Occasion, Quiet, Rules
+from checker.conformance.steps import Machine, TooOpen
+from checker.core.meaning import Fault, Outcome, State, World, deliverable
+from checker.core.types import Rec, Value
+from checker.settings import Mistake
+
+Pairs = dict[Any, Rec]
+Waiting = tuple[tuple[Event, Kind], ...]
+WINDOW = 6  # so many events may wait at a time
+
+
+@dataclass(slots=True)
+class Config:
+    """One explanation so far."""
+
+    state: State
+    pairs: Pairs
+    used: tuple[int, ...]
+    waiting: Waiting = ()
+
+
+@dataclass(slots=True)
+class Played:
+    """Where some steps of an event have led."""
+
+    state: State
+    sent: tuple[Rec, ...] = ()
+    taken: bool = False
+    actions: tuple[str, ...] = ()
+
+
+@dataclass
+class Note:
+    """Why something does not explain an event (kept only for a diagnosis)."""
+
+    kind: str  # before, blocked, fault, after, sent, property, received, nothing
+    config: Config
+    call: Call | None = None
+    state: State | None = None  # after the step, or where it was tried
+    what: Any = None
+    depth: int = 0
+
+
+@dataclass
+class Tally:
+    """What a search has seen, for the report."""
+
+    actions: dict[str, int] = field(default_factory=dict)
+    silent: list[int] = field(default_factory=list)
+    most: int = 1
+    cut: str = ""
+
+
+class Search:
+    """Explains events by one instance."""
+
+    def __init__(self, rules: Rules, machine: Machine, properties: Properties, order: Ordering, thorough: bool) -> None:
+        self.rules, self.machine, self.properties, self.order, self.thorough = rules, machine, properties, order, thorough
+        self.instance, self.binding = machine.instance, rules.binding
+        self.tally = Tally(silent=[0] * len(rules.quiet))
+        self.notes: list[Note] | None = None
+        self.acted: set[Any] = set()
+        self.frontier: list[Config] = []  # at the end
+        self.keep = self.instance.network == "set"
+        self.reorders = order.kind == "time"
+
+    # ── one event ──
+
+    def advance(self, frontier: list[Config], e: Event, kind: Kind) -> list[Config]:
+        """The configurations that explain one event more."""
+        o = self.rules.occasion(e, kind)
+        if not self.thorough:
+            found = [c for f in frontier if not f.waiting for c in self.explain(f, o)]
+            if found:
+                return self._settled(frontier, found)
+            found = self._distinct([c for f in self.silently(frontier, o, False) for c in self.explain(f, o)])
+            if found or not self.reorders:
+                return found
+        start = self.silently(frontier, o, True) if self.rules.quiet else frontier
+        found = [c for f in start for c in self._resumed(f, o)]
+        if self.reorders:
+            found += [c for f in start for c in self._postponed(f, e, kind)]
+        return self._distinct(found)
+
+    def _settled(self, frontier: list[Config], found: list[Config]) -> list[Config]:
+        return found if len(found) == 1 else self._distinct(found)
+
+    def _distinct(self, configs: list[Config]) -> list[Config]:
+        """Equal ones once: of those that differ only in the silent steps used, those that used fewest."""
+        if len(configs) < 2:
+            return configs
+        best: dict[Any, list[Config]] = {}
+        for c in configs:
+            waits = tuple(e.seq for e, _ in c.waiting)
+            key = (tuple(c.state.values()), frozenset(c.pairs.items()), waits)
+            alike = best.setdefault(key, [])
+            if not any(_within(x.used, c.used) for x in alike):
+                alike[:] = [x for x in alike if not _within(c.used, x.used)] + [c]
+        out = [c for alike in best.values() for c in alike]
+        self.tally.most = max(self.tally.most, len(out))
+        if len(out) > self.binding.states:
+            self.tally.cut = f"more than {self.binding.states:,} states explain a prefix (`states` in the binding)"
+            out = out[: self.binding.states]
+        return out
+
+    # ── other orders ──
+
+    def _postponed(self, c: Config, e: Event, kind: Kind) -> Iterator[Config]:
+        if all(self.order.may_wait(w, e) or w.node != e.node for w, _ in c.waiting):
+            if len(c.waiting) < WINDOW:
+                yield replace(c, waiting=(*c.waiting, (e, kind)))
+            else:
+                self.tally.cut = f"more than {WINDOW} events would have to wait"
+
+    def _resumed(self, c: Config, o: Occasion) -> Iterator[Config]:
+        """Explains an event, perhaps after some of those that wait; those that cannot wait longer must come first."""
+        for i, (w, kind) in enumerate(c.waiting):
+            rest = (*c.waiting[:i], *c.waiting[i + 1 :])
+            if any(not self.order.may_wait(earlier, w) for earlier, _ in c.waiting[:i]):
+                continue
+            before = Config(c.state, c.pairs, c.used, ())
+            for d in self.explain(before, self.rules.occasion(w, kind)):
+                yield from self._resumed(replace(d, waiting=rest), o)
+        if all(self.order.may_wait(w, o.event) for w, _ in c.waiting):
+            for d in self.explain(replace(c, waiting=()), o):
+                yield replace(d, waiting=c.waiting)
+
+    def finish(self, frontier: list[Config]) -> list[Config]:
+        """What is left when everything that waits has come."""
+        done, todo = [c for c in frontier if not c.waiting], [c for c in frontier if c.waiting]
+        while todo and not done:
+            todo = self._distinct([d for c in todo for d in self._one_more(c)])
+            done = [c for c in todo if not c.waiting]
+        return done
+
+    def _one_more(self, c: Config) -> Iterator[Config]:
+        for i, (w, kind) in enumerate(c.waiting):
+            if all(self.order.may_wait(earlier, w) for earlier, _ in c.waiting[:i]):
+                rest = (*c.waiting[:i], *c.waiting[i + 1 :])
+                for d in self.explain(replace(c, waiting=()), self.rules.occasion(w, kind)):
+                    yield replace(d, waiting=rest)
+
+    # ── silent steps ──
+
+    def silently(self, frontier: list[Config], o: Occasion, all_of: bool) -> list[Config]:
+        """The configurations after silent steps, without those that took none unless `all_of`."""
+        out, rows = list(frontier) if all_of else [], list(frontier)
+        notes, self.notes = self.notes, None  # why a silent step is not possible is not why the event is not
+        able = [(i, q) for i, q in enumerate(self.rules.quiet) if q.when(o.event.data)]
+        for _ in range(max((q.silent.run for _, q in able), default=0)):
+            rows = [d for c in rows for i, q in able for d in self._quiet(c, i, q, o)]
+            rows = [c for c in self._distinct([*out, *rows]) if not any(c is x for x in out)]
+            out += rows
+            if not rows:
+                break
+        self.notes = notes
+        return out
+
+    def _quiet(self, c: Config, i: int, q: Quiet, o: Occasion) -> Iterator[Config]:
+        if c.used[i] >= q.silent.limit:
+            return
+        used = (*c.used[:i], c.used[i] + 1, *c.used[i + 1 :])
+        for p in self._plays(c, Played(c.state), q.plan, 0, o, True):
+            if p.state is not c.state:
+                yield Config(p.state, c.pairs, used, c.waiting)
+
+    # ── explaining ──
+
+    def explain(self, c: Config, o: Occasion) -> Iterator[Config]:
+        """Every way in which an event may have happened in a configuration."""
+        if o.sets:
+            yield from self._set(c, o)
+            return
+        if not self._agree(c, o.before, o, c.state, "before"):
+            return
+        if o.received and o.received.patterns and self.machine.hollow and not self._paired(c, o):
+            return
+        for plan in o.kind.plans:
+            for p in self._plays(c, Played(c.state), plan, 0, o, False):
+                if not self._agree(c, o.after, o, p.state, "after"):
+                    continue
+                for pairs in self._sent(c, o, p):
+                    yield Config(p.state, pairs, c.used)
+
+    def _set(self, c: Config, o: Occasion) -> Iterator[Config]:
+        if o.event.node in self.acted or (o.event.node is None and self.acted):
+            self._note(Note("late", c))
+            return
+        state = c.state
+        for s, v in o.sets:
+            state = put(self.machine, state, s.path, o.env, v)
+        if self._agree(c, o.after, o, state, "after") and not self._breaks(c, None, state, None):
+            yield Config(state, c.pairs, c.used)
+
+    def _agree(self, c: Config, wanted: list[tuple[Look, Value]], o: Occasion, state: State, kind: str) -> bool:
+        for look, want in wanted:
+            try:
+                got = self.machine.value(look.expr, o.env, state)
+                if want is MISSING:
+                    want = self.machine.value(look.expr, o.env, c.state)
+            except Fault as fault:
+                self._note(Note(kind, c, None, state, (look, want, fault)))
+                return False
+            if got != want:
+                self._note(Note(kind, c, None, state, (look, want, got)))
+                return False
+            look.seen += 1
+        return True
+
+    def _plays(self, c: Config, p: Played, plan: list[Item], at: int, o: Occasion, quiet: bool) -> Iterator[Played]:
+        """Every way through the rest of a plan."""
+        if at == len(plan):
+            if quiet or p.taken or not self._must_take(plan, o):
+                yield p
+            return
+        item = plan[at]
+        rows = [p]
+        if item.kind in ("?", "*"):
+            yield from self._plays(c, p, plan, at + 1, o, quiet)
+        rounds = self._rounds(item, o)
+        for i in range(rounds):
+            rows = [r for q in rows for r in self._calls(c, q, item, i, o, quiet)]
+            rows = _different(rows) if len(rows) > 1 else rows
+            if not rows:
+                return
+            if item.kind == "*":
+                for r in rows:
+                    yield from self._plays(c, r, plan, at + 1, o, quiet)
+        if item.kind == "*":
+            self.tally.cut = f"more than {rounds} rounds of `*` (`repeat` in the binding)"
+            return
+        for r in rows:
+            yield from self._plays(c, r, plan, at + 1, o, quiet)
+
+    def _rounds(self, item: Item, o: Occasion) -> int:
+        if item.kind == "n":
+            n = item.count(o.event.data) if item.count else MISSING
+            if not isinstance(n, int):
+                raise Mistake(f"{o.event.place}: how often a step is to be taken is no number here")
+            return n
+        return self.binding.repeat if item.kind == "*" else 1
+
+    def _must_take(self, plan: list[Item], o: Occasion) -> bool:
+        return o.received is not None and any(call.action.receive for item in plan for call in item.calls)
+
+    def _calls(self, c: Config, p: Played, item: Item, i: int, o: Occasion, quiet: bool) -> Iterator[Played]:
+        for call in item.calls:
+            if call.told and not self._meant(call, o):
+                continue
+            args = self._arguments(o, call, i)
+            for message in self._messages(c, p, call, args, o, quiet):
+                yield from self._step(c, p, call, args, message)
+
+    def _meant(self, call: Call, o: Occasion) -> bool:
+        """Is the message that the event received one that this handler takes?"""
+        receive = call.action.receive
+        return o.received is not None and any(p.message.name == receive.message for p in o.received.patterns if receive)
+
+    def _arguments(self, o: Occasion, call: Call, i: int) -> dict[str, Value]:
+        known = o.args.setdefault(call, [])
+        if not call.indexed:
+            i = 0
+        while len(known) <= i:
+            known.append(self.rules.arguments(o, call, len(known)))
+        return known[i]
+
+    def _step(self, c: Config, p: Played, call: Call, args: dict[str, Value], message: Rec | None) -> Iterator[Played]:
+        taken = p.taken or message is not None
+        ways = 0
+        try:
+            for out in self.machine.outcomes(call.action, args, message, p.state):
+                ways += 1
+                if out.state is None:
+                    self._note(Note("fault", c, call, p.state, (args, message, out.fault)))
+                    continue
+                state = out.state
+                if not self._breaks(c, p.state, state, call):
+                    self._count(call, out)
+                    yield Played(state, (*p.sent, *out.sent), taken, (*p.actions, call.action.name))
+        except TooOpen as why:
+            raise Mistake(f"{self.binding.file}: {why}", f"give it: `args = {{ {why.name} = … }}`") from None
+        if not ways:
+            self._note(Note("blocked", c, call, p.state, (args, message), len(p.actions)))
+
+    def _count(self, call: Call, out: Outcome) -> None:
+        self.tally.actions[call.action.name] = self.tally.actions.get(call.action.name, 0) + 1
+
+    def _breaks(self, c: Config, before: State | None, after: State, call: Call | None) -> bool:
+        breach = self.properties.breach(before, after)
+        if breach:
+            self._note(Note("property", c, call, after, (breach, before)))
+        return breach is not None
+
+    def _note(self, note: Note) -> None:
+        if self.notes is not None:
+            self.notes.append(note)
+
+    # ── messages ──
+
+    def _paired(self, c: Config, o: Occasion) -> bool:
+        """Is the message with this id on its way, and is it what the event says?"""
+        assert o.received
+        if o.received.open or o.received.id is MISSING:
+            return True
+        m = c.pairs.get(o.received.id)
+        if m is None or not any(x.fits(m) for x in o.received.patterns):
+            self._note(Note("received", c, what=(o.received, m)))
+            return False
+        return True
+
+    def _messages(
+        self, c: Config, p: Played, call: Call, args: dict[str, Value], o: Occasion, quiet: bool
+    ) -> Iterator[Rec | None]:
+        """The messages that a step may receive: none for a plain action."""
+        action = call.action
+        if action.receive is None:
+            yield None
+            return
+        decl, me = self.instance.messages[action.receive.message], args.get("self")
+        r = None if quiet else o.received
+        if (p.taken and r is not None) or (r is None and call.told and not quiet):
+            return
+        patterns = [x for x in r.patterns if x.message is decl] if r else []
+        if r and not patterns:
+            return
+        if r and r.open:
+            yield from self._invented(decl, patterns, me, o)
+            return
+        mine = len(decl.payload.fields)
+        found = False
+        for m in self._there(c, p, decl, r.id if r else MISSING, me, patterns):
+            right = (not decl.to or me is None or m.values[mine] == me) and (not r or any(x.fits(m) for x in patterns))
+            if right and m.name == decl.name:
+                found = True
+                yield m
+        if not found:
+            self._note(Note("received", c, call, p.state, (r, c.pairs.get(r.id) if r and r.id is not MISSING else None)))
+
+    def _there(self, c: Config, p: Played, decl: Any, mid: Any, me: Value, patterns: list[Any]) -> Any:
+        """The messages that are there to be received."""
+        known = c.pairs.get(mid) if mid is not MISSING else None
+        if self.machine.hollow:
+            return [known] if known is not None else list(dict.fromkeys(c.pairs.values())) if mid is MISSING else []
+        if mid is not MISSING and self.rules.messages.paired and known is None:
+            return []
+        world = World(self.instance, p.state)
+        whole = known or (patterns[0].whole() if len(patterns) == 1 else None)
+        if whole is not None and self.instance.network in ("set", "bag"):
+            return [whole] if whole in p.state[decl.var] else []
+        there = list(deliverable(world, decl, me))
+        return [m for m in there if m == known] if known is not None else there
+
+    def _invented(self, decl: Any, patterns: list[Any], me: Value, o: Occasion) -> Iterator[Rec]:
+        """A message from outside of the log, which must be told whole."""
+        for x in patterns:
+            known = dict(x.known)
+            if decl.to is not None and me is not None:
+                known.setdefault(len(decl.payload.fields), me)
+            fields = decl.full.fields
+            open_ = [n for i, (n, _) in enumerate(fields) if i not in known]
+            if open_:
+                raise Mistake(f"{o.event.place}: of the message {decl.name} this line does not give {', '.join(open_)}")
+            yield Rec(decl.name, tuple(known[i] for i in range(len(fields))))
+
+    def _sent(self, c: Config, o: Occasion, p: Played) -> Iterator[Pairs]:
+        """The messages on their way after an event, one for each way to tell which is which."""
+        gone = o.received.id if o.received and p.taken and not self.keep else MISSING
+        if o.sent is None:
+            yield _moved(c.pairs, {}, gone)
+            return
+        any_way = False
+        for add in _matchings(o.sent, list(p.sent), self.binding.send.complete, self.keep):
+            any_way = True
+            yield _moved(c.pairs, add, gone)
+        if not any_way:
+            self._note(Note("sent", c, None, p.state, (o.sent, p.sent)))
+
+
+def _moved(pairs: Pairs, add: Pairs, gone: Any) -> Pairs:
+    if not add and (gone is MISSING or gone not in pairs):
+        return pairs
+    out = {**pairs, **add}
+    if gone is not MISSING:
+        out.pop(gone, None)
+    return out
+
+
+def _matchings(lines: list[SentLine], sent: list[Rec], complete: bool, shared: bool) -> Iterator[Pairs]:
+    """Every way in which the lines name the messages sent; `complete`: each message has its line.  `shared`: one message to
+    several receivers may have several lines."""
+    if not lines:
+        if not complete or not sent:
+            yield {}
+        return
+    seen: set[Pairs | Any] = set()
+    for found, left in _assign(lines, sent, list(range(len(sent))), shared):
+        if complete and left:
+            continue
+        key = tuple(found.items())
+        if key not in seen:
+            seen.add(key)
+            yield found
+
+
+def _assign(lines: list[SentLine], sent: list[Rec], left: list[int], shared: bool) -> Iterator[tuple[Pairs, list[int]]]:
+    if not lines:
+        yield {}, left
+        return
+    line, tried = lines[0], set()
+    for i in range(len(sent)) if shared else left:
+        if sent[i] in tried or not any(p.fits(sent[i]) for p in line.patterns):
+            continue
+        tried.add(sent[i])
+        rest = [j for j in left if j != i]
+        for found, over in _assign(lines[1:], sent, rest, shared):
+            known = {} if line.lost or line.id is MISSING else {line.id: sent[i]}
+            yield {**known, **found}, over
+
+
+def _within(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    return all(x <= y for x, y in zip(a, b, strict=True))
+
+
+def _different(rows: list[Played]) -> list[Played]:
+    return list({(tuple(r.state.values()), r.sent, r.taken): r for r in rows}.values())
+
+
+Explain = Callable[[Config, Occasion], Iterator[Config]]

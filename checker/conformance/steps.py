@@ -1,0 +1,93 @@
+"""Runs the actions of an instance with what an event says about them: parameters, choices, the message that was received.
+
+`Machine` is the one place through which the search touches the spec: it compiles the instance (engines/python) and the
+expressions of the binding.  What an event leaves open is tried out, as long as it has few values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from checker.core.bind import Instance, Transition
+from checker.core.ir import Expr, base_name
+from checker.core.meaning import Env, Fault, Outcome, State
+from checker.core.types import Rec, Value, card
+from checker.engines.python.compiled import Compiled
+from checker.engines.python.source import INDENT, Module, TooLarge, Writer
+from checker.settings import Mistake
+
+MOST = 4096  # values of a parameter that an event leaves open are tried up to so many
+
+Valuation = Callable[[State, State | None, Env], Value]
+
+
+class TooOpen(Exception):
+    """A parameter with too many values to try, which the event does not give."""
+
+    def __init__(self, action: Transition, name: str, n: int) -> None:
+        super().__init__(f"`{base_name(name)}` of `{action.name}` has {n:,} possible values, and the event does not give it")
+        self.name = base_name(name)
+
+
+class Machine:
+    """An instance that can be run.  `hollow`: messages are kept outside of the state, so the network stays as it is."""
+
+    def __init__(self, instance: Instance, hollow: bool) -> None:
+        self.instance, self.hollow = instance, hollow
+        try:
+            self.compiled = Compiled(replace(instance, properties=(), bound=None), log=hollow)
+        except TooLarge as why:
+            place = instance.model.place(why.node)
+            raise Mistake(
+                f"{place}: {why}", "make it smaller in [sizes]: `{ max = FIELD }` is the least that a log needs"
+            ) from None
+        self.steps = {id(s.action): s for s in self.compiled.steps}
+        self.large = {id(a): [(n, card(t)) for n, t in a.params if card(t) > MOST] for a in instance.actions}
+        self.valuations: dict[int, tuple[Expr, Valuation]] = {}
+
+    def outcomes(self, action: Transition, given: Env, message: Rec | None, state: State) -> Iterator[Outcome]:
+        """Every outcome in a state, with these parameters and choices (by the names that the spec gives them) and this
+        message.  One that faults has no state."""
+        self.closed(action, given)
+        for choices, _, result in self.compiled._ways(self.steps[id(action)], state, given, message):
+            if isinstance(result, Fault):
+                yield Outcome(None, choices, message, (), result)
+            elif not isinstance(result, int):
+                yield Outcome(result[0], choices, message, tuple(result[1]))
+
+    def closed(self, action: Transition, given: Env) -> None:
+        """Raises TooOpen if a parameter with too many values is not given."""
+        for name, n in self.large[id(action)]:
+            if base_name(name) not in given:
+                raise TooOpen(action, name, n)
+
+    def value(self, e: Expr, env: Env, state: State, after: State | None = None) -> Value:
+        """The value of an expression.  Raises Fault."""
+        known = self.valuations.get(id(e))
+        if known is None:
+            known = self.valuations[id(e)] = e, self.valuation(e)
+        return known[1](state, after, env)
+
+    def valuation(self, e: Expr) -> Valuation:
+        """An expression as a function of a state, the state after it and the names in it."""
+        module = Module(self.instance)
+        w = Writer(module)
+        names = sorted(_free(e))
+        for n in names:
+            w.env[n] = w.name(n)
+        text = w.expr(e)
+        lines = ["def value(S, AFTER, ENV):"]
+        lines += [f"{INDENT}{w.env[n]} = ENV[{n!r}]" for n in names]
+        for key, local in w.vars.items():
+            lines.append(f"{INDENT}{local} = {'AFTER' if key.endswith(chr(39)) else 'S'}[{key.rstrip(chr(39))!r}]")
+        module.add([*lines, *(INDENT + line for line in w.out), f"{INDENT}return {text}"])
+        made: Any = module.execute()["value"]
+        return made  # type: ignore[no-any-return]
+
+
+def _free(e: Expr) -> frozenset[str]:
+    from checker.core.bind import free
+
+    return free(e) - {""}

@@ -1,0 +1,189 @@
+"""From a spec, a log and a binding to a verdict: accept, reject with a diagnosis, or inconclusive because a bound was hit.
+
+Reads the log as a stream, twice if the cheap search rejects it; what is kept is the frontier and the last few events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from checker.conformance.binding import Binding
+from checker.conformance.fields import Reader
+from checker.conformance.instance import instance_for
+from checker.conformance.lines import Log
+from checker.conformance.order import Event, Ordering
+from checker.conformance.properties import Properties, looks_at_network
+from checker.conformance.rules import Kind, Rules
+from checker.conformance.search import Config, Search
+from checker.conformance.steps import Machine
+from checker.core.bind import Instance
+from checker.core.meaning import World, evaluate, initial_states
+from checker.core.model import Model
+from checker.settings import Mistake
+
+REMEMBERED = 48  # events kept for a diagnosis
+AHEAD = 24  # events read ahead for one
+
+EXITS = {"accept": 0, "reject": 14, "inconclusive": 20}
+
+
+@dataclass
+class Past:
+    """An event that was explained, and the configurations before it."""
+
+    event: Event
+    kind: Kind
+    before: list[Config]
+
+
+@dataclass
+class Stopped:
+    """Where the search came to its end: the event that nothing explains, what was before it and what comes after it."""
+
+    event: Event
+    kind: Kind
+    before: list[Config]
+    past: list[Past]
+    ahead: list[tuple[Event, Kind]]
+    search: Search
+    left: bool = False  # events that had to wait and then never fitted
+
+
+@dataclass
+class Result:
+    """verdict: "accept", "reject", "inconclusive"."""
+
+    verdict: str
+    instance: Instance
+    binding: Binding
+    rules: Rules
+    search: Search
+    lines: int = 0
+    events: int = 0
+    explained: int = 0
+    explanations: int = 0
+    stopped: Stopped | None = None
+    thorough: bool = False
+    seconds: float = 0.0
+    why: str = ""
+    diagnosis: Any = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def exit(self) -> int:
+        return EXITS[self.verdict]
+
+
+class Validation:
+    """One spec, one binding, some logs."""
+
+    def __init__(self, model: Model, binding: Binding, logs: list[Log], instance: str | None = None) -> None:
+        try:
+            self.reader = Reader(binding.fields)
+        except Mistake as why:
+            raise binding.mistake(why.text, "[fields]", why.hint) from None
+        self.binding, self.logs = binding, logs
+        self.instance = instance_for(model, binding, logs, self.reader, instance)
+        for name in binding.skip:
+            if name not in {p.name for p in self.instance.properties}:
+                raise binding.mistake(f"{model.name} has no property `{name}`", name)
+
+    def run(self) -> Result:
+        """The verdict.  Raises Mistake for a log or a binding that cannot be read."""
+        started = time.perf_counter()
+        result = self._search(False)
+        if result.verdict == "reject" and (result.rules.quiet or result.search.reorders):
+            result = self._search(True)
+        result.seconds = time.perf_counter() - started
+        return result
+
+    def search(self, thorough: bool) -> Search:
+        """A search from the beginning."""
+        rules = Rules(self.binding, self.instance, self.reader)
+        asked = looks_at_network(self.instance, self.binding.skip)
+        hollow = rules.messages.paired and self.instance.network != "fifo" and not asked
+        machine = Machine(self.instance, hollow)
+        properties = Properties(machine, self.binding.skip)
+        return Search(rules, machine, properties, Ordering(self.binding, self.reader), thorough)
+
+    def _search(self, thorough: bool) -> Result:
+        search = self.search(thorough)
+        result = Result("accept", self.instance, self.binding, search.rules, search, thorough=thorough)
+        frontier, past = self.start(search), deque[Past](maxlen=REMEMBERED)
+        events = self.events(search, result)
+        last: tuple[Event, Kind] | None = None
+        for e, kind in events:
+            found = search.advance(frontier, e, kind)
+            if not found:
+                ahead = list(islice(_quietly(events), AHEAD))
+                return self._rejected(result, Stopped(e, kind, frontier, list(past), ahead, search))
+            past.append(Past(e, kind, frontier))
+            if not kind.sets:
+                search.acted.add(e.node)
+            kind.seen += 1
+            result.explained += 1
+            frontier, last = found, (e, kind)
+        done = search.frontier = search.finish(frontier)
+        if not done and last:
+            waits = frontier[0].waiting[0]
+            return self._rejected(result, Stopped(*waits, frontier, list(past), [], search, left=True))
+        result.explanations = len(done)
+        return result
+
+    def _rejected(self, result: Result, stopped: Stopped) -> Result:
+        stopped.search.frontier = stopped.before
+        result.verdict, result.stopped, result.explanations = "reject", stopped, len(stopped.before)
+        if stopped.search.tally.cut:
+            result.verdict, result.why = "inconclusive", stopped.search.tally.cut
+        return result
+
+    def start(self, search: Search) -> list[Config]:
+        """The configurations before the first event."""
+        used = (0,) * len(search.rules.quiet)
+        states = islice(initial_states(self.instance), self.binding.states + 1)
+        found = [Config(s, {}, used) for s in states]
+        if len(found) > self.binding.states:
+            raise Mistake(f"{self.instance.model.name} has more than {self.binding.states:,} initial states here")
+        return [c for c in found if search.properties.breach(None, c.state) is None] or found
+
+    def events(self, search: Search, result: Result) -> Iterator[tuple[Event, Kind]]:
+        """The events that mean something, counted."""
+        for e in search.order.events(self.logs):
+            result.lines += len(e.lines)
+            kind = search.rules.kind(e)
+            if kind is not None:
+                result.events += 1
+                yield e, kind
+        if not result.lines:
+            raise Mistake(f"{', '.join(log.name for log in self.logs)}: there are no lines in it")
+
+
+def _quietly(events: Iterator[tuple[Event, Kind]]) -> Iterator[tuple[Event, Kind]]:
+    """The same, up to the first line that cannot be read: a diagnosis is no place for that."""
+    try:
+        yield from events
+    except Mistake:
+        return
+
+
+def binding_beside(spec: str, traces: list[str]) -> str:
+    """The binding that goes with a trace: `binding.toml`, or one of the spec's name, in its folder or those above.  Raises
+    Mistake."""
+    name = Path(spec).stem.split("/")[-1]
+    for trace in traces:
+        folder = Path(trace).resolve().parent if trace != "-" else Path.cwd()
+        for place in (folder, *list(folder.parents)[:2]):
+            for file in (place / "binding.toml", place / f"{name}.toml"):
+                if file.is_file():
+                    return str(file)
+    hint = "--binding FILE; docs/guides/validate.md says what one is"
+    raise Mistake("which binding? there is no binding.toml beside the trace", hint)
+
+
+__all__ = ["Result", "Stopped", "Validation", "World", "binding_beside", "evaluate"]

@@ -1,0 +1,142 @@
+"""JSON values as values of the spec, by the type that is wanted where they stand.
+
+Numbers, bools, members of enums and names of identities are themselves; null is none; lists are sequences, sets and tuples;
+objects are records and maps.  `[values.TYPE]` of a binding says what is written otherwise in the log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from checker.core.bind import Instance
+from checker.core.types import (
+    Bag,
+    BagOf,
+    Bool,
+    Enum,
+    Id,
+    Int,
+    Map,
+    MapOf,
+    Option,
+    Rec,
+    Record,
+    Seq,
+    Set,
+    Sort,
+    Tuple,
+    Type,
+    Value,
+    show,
+    values,
+)
+from checker.settings import nearest
+
+
+class Unreadable(Exception):
+    """A JSON value that is no value of the type that is wanted."""
+
+    def __init__(self, text: str, hint: str | None = None) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
+def text_of(j: Any) -> str:
+    """How a JSON scalar is written as a key of `[values.TYPE]`, and as the name of an identity."""
+    if j is None:
+        return "null"
+    if isinstance(j, bool):
+        return "true" if j else "false"
+    return str(j)
+
+
+class Decoder:
+    """Reads JSON as values of one instance.  `written`: type name → how a value is written in the log → how in the spec."""
+
+    def __init__(self, instance: Instance, written: dict[str, dict[str, str]]) -> None:
+        self.written = written
+        self.identities = {s: {name: Id(s, i) for i, name in enumerate(_names(instance, s))} for s in instance.model.sorts}
+
+    def read(self, t: Type, j: Any) -> Value:
+        """The value of type t.  Ranges are not looked at.  Raises Unreadable."""
+        name = getattr(t.elem if isinstance(t, Option) else t, "name", None)
+        if name in self.written and not isinstance(j, list | dict):
+            other = self.written[name].get(text_of(j))
+            if other is not None:
+                return self._literal(t, other)
+        match t:
+            case Option(e):
+                return None if j is None else self.read(e, j)
+            case Bool() if isinstance(j, bool):
+                return j
+            case Int() if isinstance(j, int) and not isinstance(j, bool):
+                return j
+            case Int() if isinstance(j, float) and j.is_integer():
+                return int(j)
+            case Enum(_, members):
+                if j in members:
+                    return j
+                raise Unreadable(f"{_shown(j)} is no {show(t)}", self._hint(name, j, members))
+            case Sort(s, _):
+                return self._identity(s, j)
+            case _ if isinstance(j, list | dict):
+                return self._structure(t, j)
+        raise Unreadable(f"{_shown(j)} is no {show(t)}")
+
+    def _literal(self, t: Type, text: str) -> Value:
+        if text == "none" and isinstance(t, Option):
+            return None
+        t = t.elem if isinstance(t, Option) else t
+        if isinstance(t, Int):
+            return int(text)
+        if isinstance(t, Bool):
+            return text == "true"
+        return self._identity(t.name, text) if isinstance(t, Sort) else text
+
+    def _identity(self, sort: str, j: Any) -> Id:
+        known = self.identities[sort]
+        found = known.get(j) if isinstance(j, str) else known.get(text_of(j)) if not isinstance(j, list | dict) else None
+        if found is None:
+            raise Unreadable(f"{_shown(j)} is no {sort}", self._hint(sort, j, known))
+        return found
+
+    def _hint(self, name: str | None, j: Any, known: Any) -> str:
+        close = nearest(text_of(j), known)
+        listed = ", ".join(list(known)[:12]) + (" …" if len(known) > 12 else "")
+        return close or f"there are {listed}; `[values.{name}]` says what is written otherwise"
+
+    def _structure(self, t: Type, j: Any) -> Value:
+        match t:
+            case Record(name, fields) if isinstance(j, dict) and all(f in j for f, _ in fields):
+                return Rec(name, tuple(self.read(ft, j[f]) for f, ft in fields))
+            case Record(name, fields) if isinstance(j, list) and len(j) == len(fields):
+                return Rec(name, tuple(self.read(ft, x) for (_, ft), x in zip(fields, j, strict=True)))
+            case Tuple(es) if isinstance(j, list) and len(j) == len(es):
+                return tuple(self.read(e, x) for e, x in zip(es, j, strict=True))
+            case Seq(e, _) if isinstance(j, list):
+                return tuple(self.read(e, x) for x in j)
+            case Set(e, _) if isinstance(j, list):
+                return frozenset(self.read(e, x) for x in j)
+            case BagOf(e, _) if isinstance(j, list):
+                bag = Bag()
+                for x in j:
+                    bag = bag.add(self.read(e, x))
+                return bag
+            case MapOf(k, v) if isinstance(j, dict):
+                found = {self.read(k, int(x) if isinstance(k, Int) else x): self.read(v, y) for x, y in j.items()}
+                if len(found) == sum(1 for _ in values(k)):
+                    return Map(found)
+                raise Unreadable(f"{_shown(j)} has not all of {show(k)} as keys")
+        raise Unreadable(f"{_shown(j)} is no {show(t)}")
+
+
+def _names(instance: Instance, sort: str) -> list[str]:
+    given = instance.names.get(sort, ())
+    return [given[i] if i < len(given) else f"{sort}{i + 1}" for i in range(instance.sizes[sort])]
+
+
+def _shown(j: Any) -> str:
+    import msgspec
+
+    text = msgspec.json.encode(j).decode()
+    return text if len(text) <= 60 else text[:58] + " …"
