@@ -7,6 +7,7 @@ an equality) is made explicit with Fit.  An Instance is all that an engine gets 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -151,6 +152,16 @@ class Instance:
     def sorts(self) -> dict[str, int]:
         """The sorts and how many identities each has."""
         return {s: int(self.sizes[s]) for s in self.model.sorts}
+
+    def asked(self) -> Iterator[tuple[Property, int]]:
+        """What is evaluated in every state, and its rank among spec faults of equal depth (an action's has rank 0, that of the
+        step property i 2000 + i).  The bound and `terminal` are properties of these names; only their faults count."""
+        for first, kinds in ((1, ("invariant", "lemma")), (1000, ("reachable",))):
+            for i, p in enumerate(p for p in self.properties if p.kind in kinds):
+                yield p, first + i
+        if self.bound is not None:
+            yield Property("bound", "bound", self.bound), 3000
+        yield Property("terminal", "terminal", self.terminal), 3001
 
 
 # ── constants and types ──────────────────────────────────────────────────────────────────────────────────────────────
