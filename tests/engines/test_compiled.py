@@ -177,7 +177,7 @@ def test_what_blocks_an_action_is_named() -> None:
     assert node.span is not None and "require tm == init" in compiled.instance.model.source.line(node.span.line)
 
 
-@settings(COMMON, max_examples=40, derandomize=True, phases=[Phase.generate])
+@settings(COMMON, max_examples=15, derandomize=True, phases=[Phase.generate])
 @given(specs())
 def test_nodes_of_random_specs(text: str) -> None:
     try:

@@ -5,7 +5,7 @@ fail, preceded by the lines that it needs: loops of quantifiers, and the checks 
 `meaning` raises.  A body becomes straight-line code: `choose` asks `pick`, so whoever runs an action decides how to choose.
 
 Two switches.  `cells`: the code of one process, which sees its own variables as they are and not as maps, skips ghosts, and
-has no network.  `log`: the network is not a variable but a log beside the state, which only properties look at (log.py).
+has no network.  `log`: the network is not a variable but a log beside the state, which only properties look at.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from checker.core.operators.table import FALSE, TRUE, join
 from checker.core.typed import within
 from checker.core.types import Bag, BagOf, Enum, Int, Map, MapOf, Option, Rec, Record, Seq, Set, Tuple, Type, card, member, values
 
+MANY = 1 << 12  # of a type of more values than this, properties of a running cluster look only at those that matter
 LARGE = 1 << 20  # a type of more values than this is never listed
 INDENT = "    "
 NAME = re.compile(r"[A-Za-z_]\w*")
@@ -162,6 +163,51 @@ def conjuncts(e: Expr) -> list[Expr]:
     if isinstance(e, If) and e.orelse == FALSE:
         return [*conjuncts(e.cond), *conjuncts(e.then)]
     return [e]
+
+
+Field = tuple[str, int]  # a field of a message, by its position
+
+
+def fields_of(name: str, e: Expr, wanted: bool) -> frozenset[Field] | None:
+    """Fields of messages: unless `name` is the value of one of them in a message that was sent, `e` is not `wanted`.
+    None: it may be, anyway."""
+
+    def either(*found: frozenset[Field] | None) -> frozenset[Field] | None:
+        return None if None in found else frozenset[Field]().union(*(f for f in found if f))
+
+    def look(e: Expr, wanted: bool, same: frozenset[str], some: frozenset[str]) -> frozenset[Field] | None:
+        def again(e: Expr, wanted: bool = wanted) -> frozenset[Field] | None:
+            return look(e, wanted, same, some)
+
+        match e:
+            case Const(value=bool(v)):
+                return frozenset() if v != wanted else None
+            case Sent() if wanted:
+                args = [a.value if isinstance(a, Fit) else a for a in e.args]
+                at = [i for i, a in enumerate(args) if isinstance(a, Local) and a.name in same]
+                return frozenset({(e.message, at[0])}) if at else None
+            case Apply(op="not"):
+                return again(e.args[0], not wanted)
+            case If():
+                then, orelse = again(e.then), again(e.orelse)
+                if_true, if_false = again(e.cond, True), again(e.cond, False)
+                first = then if then is not None else if_true
+                second = orelse if orelse is not None else if_false
+                return either(first, second)
+            case Let():
+                value = e.value.value if isinstance(e.value, Fit) else e.value
+                more = {e.name} if isinstance(value, Local) and value.name in same else set()
+                return look(e.body, wanted, same | more, some)
+            case Quant():
+                full = (
+                    isinstance(e.domain, Const) and e.domain.value and all(isinstance(q, frozenset) and q for q in e.domain.value)
+                )
+                if wanted == (e.kind == "forall") and not (isinstance(e.domain, Local) and e.domain.name in some):
+                    return None  # of nothing it says nothing
+                return look(e.body, wanted, same, some | ({e.name} if full else set()))
+        return None
+
+    return look(e, wanted, frozenset({name}), frozenset())
 
 
 def condition(x: str, a: Type, t: Type, module: Module) -> str:
@@ -305,14 +351,28 @@ class Writer:
         return r
 
     def _loop(
-        self, name: str, domain: Expr, where: Expr, body: Callable[[], Any], repeats: bool = True
+        self,
+        name: str,
+        domain: Expr,
+        where: Expr,
+        body: Callable[[], Any],
+        repeats: bool = True,
+        heard: frozenset[Field] | None = None,
     ) -> tuple[str, str, list[str], Any, bool]:
         """Of a loop that does nothing unless `where`: its binder, what it goes through, its lines, what `body` gave, and whether
         it can fault."""
-        over = self.narrowed(name, domain, where) or self.domain(domain, repeats)[0]
+        over = self.narrowed(name, domain, where) or self.heard_of(domain, heard) or self.domain(domain, repeats)[0]
         x, before = self.name(name), self.faults
         lines, result = self.inside(lambda: self._bound(name, x, body))
         return x, over, lines, result, self.faults > before
+
+    def heard_of(self, domain: Expr, fields: frozenset[Field] | None) -> str:
+        """Of a huge type only the values that some message carries, where no other can matter; "" if that cannot be told."""
+        if not (fields and isinstance(domain, Apply) and domain.op == "all" and card(domain.attr) > MANY):
+            return ""
+        kinds = {m: dict(enumerate(t for _, t in self.instance.messages[m].full.fields)) for m, _ in fields}
+        tests = {condition("x", kinds[m][i], domain.attr, self.module) for m, i in fields} - {"True"}
+        return f"[x for x in LOG.having({tuple(sorted(fields))!r}){''.join(f' if {t}' for t in sorted(tests))}]"
 
     def narrowed(self, name: str, domain: Expr, where: Expr) -> str:
         """The part of a range in which the first comparisons of a condition can hold; "" if that is no less."""
@@ -359,7 +419,8 @@ class Writer:
     def _quant(self, e: Quant) -> str:
         where = e.body.cond if isinstance(e.body, If) and e.kind == "forall" and e.body.orelse == TRUE else e.body
         where = where if e.kind == "exists" or where is not e.body else TRUE
-        x, over, lines, body, faulty = self._loop(e.name, e.domain, where, lambda: self.expr(e.body))
+        heard = fields_of(e.name, e.body, e.kind == "exists") if self.log else None
+        x, over, lines, body, faulty = self._loop(e.name, e.domain, where, lambda: self.expr(e.body), heard=heard)
         r = self.temp(str(e.kind == "forall"))
         self.out.append(f"for {x} in {over}:")
         hit = f"if not {body}:" if e.kind == "forall" else f"if {body}:"
