@@ -259,8 +259,9 @@ def trace(instance: Instance, t: Trace) -> Lines:
     for n, step in enumerate(t.steps, 1):
         lines.append(Text.assemble((f"{n:>{width}}  ", DIM), (d.label(step, before), BOLD)))
         pad = " " * (width + 4)
-        lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(map(d.sent, step.sent)))] if step.sent else []
-        lines += changed(d, before, step.state, pad) if step.kind not in ("loss", "duplication") else []
+        told = step.kind in ("loss", "duplication") or (step.kind == "byzantine" and instance.network == "set")
+        lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(map(d.sent, step.sent)))] if step.sent and not told else []
+        lines += changed(d, before, step.state, pad) if not told else []
         before = step.state
     return lines
 
