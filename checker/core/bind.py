@@ -1011,7 +1011,9 @@ MASK_LIMIT = 4096  # a set network gives every possible message a bit up to this
 
 
 def _counter(f: Fault) -> str:
-    past = {"crash": "crashes", "stop": "stopped", "byzantine": "byzantine", "loss": "losses", "duplication": "duplications"}[f.kind]
+    past = {"crash": "crashes", "stop": "stopped", "byzantine": "byzantine", "loss": "losses", "duplication": "duplications"}[
+        f.kind
+    ]
     return f"{past} {f.target}" if f.target else past
 
 

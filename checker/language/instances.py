@@ -138,7 +138,9 @@ class Instances:
     def _fault(self, item: s.FaultItem, before: list[m.Fault]) -> list[m.Fault]:
         kind, target = item.kind.name, item.target
         if kind not in FAULTS:
-            self.report.unknown("E506", "fault", item.kind, FAULTS, "crash(P), stop(P), byzantine(P), loss, loss(M), or duplication")
+            self.report.unknown(
+                "E506", "fault", item.kind, FAULTS, "crash(P), stop(P), byzantine(P), loss, loss(M), or duplication"
+            )
             return []
         process = kind in OF_PROCESSES
         known = self.names.processes if process else self.names.messages

@@ -1,4 +1,4 @@
-"""Byzantine processes: what they may do, what it is called, and what is refused.  (That the engines agree: test_constructs.py.)"""
+"""Byzantine processes: what they may do, what it is called, what is refused.  (That the engines agree: test_constructs.py.)"""
 
 from __future__ import annotations
 
