@@ -53,7 +53,17 @@ def run(
         return _report(simulated(plan, seed, injected, seconds, record, whole_state, not no_check), json)
     if faults:
         raise Mistake("--faults needs --simulate")
-    raise Mistake("a run needs --simulate so far")
+    from impl.runtime.cluster import launch
+
+    summary = launch(plan, spec, instance, tuple(define or ()), nodes, seconds, data, record, whole_state)
+    if json:
+        emit(summary)
+    else:
+        lines = [f"{name}: {n:,} steps" for name, n in summary["steps"].items()]
+        if summary["message"]:
+            lines.append(summary["message"] + (f" ({summary['place']})" if summary["place"] else ""))
+        say(lines)
+    return int(summary["exit"])
 
 
 def planned(model: Any, instance: str | None, nodes: int | None, overrides: dict[str, Any]) -> Any:
