@@ -54,9 +54,7 @@ class Rejected(Exception):
 
 
 class Unable(Exception):
-    """An instance that an engine cannot take; `hint`: what can."""
-
-    hint = "--engine python explores it, slowly"
+    """An instance that an engine cannot take."""
 
 
 @dataclass
@@ -162,10 +160,10 @@ class Answer:
             "problems": self.problems,
             "trace": plain.trace(r.trace),
             "witness": plain.trace(self.witness),
-            "reason": self.reason_data(),
+            "reason": self._reason(),
         }
 
-    def reason_data(self) -> dict[str, Any] | None:
+    def _reason(self) -> dict[str, Any] | None:
         """Why, as data."""
         if self.reason:
             return {"property": self.reason.text, **_told_reason(self.reason)}

@@ -74,13 +74,15 @@ class Receives:
 @dataclass
 class Order:
     """by: "file" (as the lines stand), "clock" (vector clocks), "time" (with an uncertainty, in its own unit), "pairs" (each
-    node's own order, and a message is sent before it is received)."""
+    node's own order, and a message is sent before it is received).  With clocks each file is in order, unless `shuffled`: then
+    only each node's lines are."""
 
     by: str = "file"
     node: str = "node"
     clock: str = "vc"
     time: str = "ts"
     uncertainty: float = 0.0
+    shuffled: bool = False
 
 
 @dataclass

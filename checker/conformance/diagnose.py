@@ -58,7 +58,7 @@ class Doctor:
         remedies = list(self._remedies())
         related, order = self._related()
         broken = any(n.kind == "property" for n in notes)
-        about = "property" if broken else "order" if order or any(r[1] for r in remedies) else "behaviour"
+        about = "property" if broken else "order" if order or s.event.early or any(r[1] for r in remedies) else "behaviour"
         reasons, different = self.words.told(notes, s, MOST_CANDIDATES)
         return Diagnosis(
             s.event.place,

@@ -17,6 +17,8 @@ from checker.conformance.fields import MISSING, Fields, Getter, Reader
 from checker.conformance.lines import Line, Log
 from checker.settings import Mistake
 
+PATIENCE = 20_000  # events that are read ahead to find what must come first
+
 
 @dataclass(slots=True)
 class Event:
@@ -28,6 +30,7 @@ class Event:
     seq: int = 0
     clock: dict[str, int] = field(default_factory=dict)
     time: float = 0.0
+    early: str = ""  # an event that comes later in the log, and came before by the clocks
 
     @property
     def place(self) -> str:
@@ -148,33 +151,28 @@ class Ordering:
         return t
 
     def _merged(self, streams: list[Iterator[Event]]) -> Iterator[Event]:
+        """One queue for each file, or each node; what can come next comes out as soon as it is read."""
         if self.kind == "time":
             yield from _by_time(streams)
             return
-        known = Known(self)
-        queues: dict[Any, deque[Event]] = {}
-        live = list(streams)
+        known, live = Known(self), list(enumerate(streams))
+        by_node = self.kind == "pairs" or self.binding.order.shuffled
         while True:
-            ready = known.first(queues)
-            if ready is not None:
-                known.take(ready)
-                queues[ready.node].popleft()
-                yield ready
-                continue
-            for s in list(live):
-                e = next(s, None)
+            e = known.first()
+            while e is None and live and known.waiting < PATIENCE:
+                for n, s in list(live):
+                    found = next(s, None)
+                    if found is None:
+                        live.remove((n, s))
+                    else:
+                        known.add(found, found.node if by_node else n)
+                e = known.first()
+            if e is None:
+                e = known.forced()
                 if e is None:
-                    live.remove(s)
-                else:
-                    e.seq = known.read = known.read + 1
-                    queues.setdefault(e.node, deque()).append(e)
-            if not live:
-                ready = known.first(queues, True)
-                if ready is None:
                     return
-                known.take(ready)
-                queues[ready.node].popleft()
-                yield ready
+            known.take(e)
+            yield e
 
     def may_wait(self, e: Event, f: Event) -> bool:
         """May e, which came out before f, happen after it?"""
@@ -186,26 +184,46 @@ class Ordering:
 
 
 class Known:
-    """What has happened so far: of each node the last count of its clock, and the messages sent."""
+    """What has happened so far (of each node the last count of its clock, and the messages sent), and the queues of what has
+    not."""
 
     def __init__(self, order: Ordering) -> None:
-        self.order, self.read = order, 0
+        self.order, self.waiting, self.read = order, 0, 0
         self.last: dict[str, int] = {}
         self.ids: set[Any] = set()
+        self.queues: dict[Any, deque[Event]] = {}
+
+    def add(self, e: Event, key: Any) -> None:
+        self.read += 1
+        self.waiting += 1
+        e.seq = self.read
+        self.queues.setdefault(key, deque()).append(e)
 
     def take(self, e: Event) -> None:
+        """The event at the head of some queue happens."""
+        self.waiting -= 1
+        next(q for q in self.queues.values() if q and q[0] is e).popleft()
         if e.clock:
             self.last[str(e.node)] = e.clock[str(e.node)]
         if self.order.sent:
             self.ids.update(self.order.sent(e.data))
 
-    def first(self, queues: dict[Any, deque[Event]], ended: bool = False) -> Event | None:
-        """Of the events that may come next the one that was read first; when no more can be read, any before none."""
-        heads = [q[0] for q in queues.values() if q]
-        able = [e for e in heads if self._able(e, queues)] or (heads if ended else [])
-        return min(able, key=lambda e: e.seq, default=None)
+    def first(self) -> Event | None:
+        """Of the events that can happen next the one that was read first."""
+        heads = [q[0] for q in self.queues.values() if q]
+        return min((e for e in heads if self._able(e)), key=lambda e: e.seq, default=None)
 
-    def _able(self, e: Event, queues: dict[Any, deque[Event]]) -> bool:
+    def forced(self) -> Event | None:
+        """The one that was read first, though something before it is missing: what that is, if it comes later."""
+        e = min((q[0] for q in self.queues.values() if q), key=lambda e: e.seq, default=None)
+        if e is not None and e.clock:
+            e.early = next((f.place for q in self.queues.values() for f in q if f is not e and self._before(f, e)), "")
+        return e
+
+    def _before(self, f: Event, e: Event) -> bool:
+        return bool(f.clock) and f.node != e.node and f.clock[str(f.node)] <= e.clock.get(str(f.node), 0)
+
+    def _able(self, e: Event) -> bool:
         if self.order.received:
             got = self.order.received(e.data)
             return got is MISSING or got is None or got in self.ids

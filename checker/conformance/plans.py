@@ -62,9 +62,9 @@ class Planner:
 
     def _item(self, text: str, args: Texts, used: set[str], near: Any) -> Item:
         kind, count = "", None
-        times = re.search(r"\{([^{}]*)\}$", text)
+        times = re.fullmatch(r"(\([^{]*\)|[^({]+)\{([^{}]*)\}(.*)", text)
         if times:
-            kind, count, text = "n", self._field(times[1], near), text[: times.start()].strip()
+            kind, count, text = "n", self._field(times[2], near), times[1].strip() + times[3]
         elif text[-1] in "?*":
             kind, text = text[-1], text[:-1].strip()
         if text.startswith("(") and text.endswith(")"):

@@ -7,8 +7,8 @@ case whose variables are the same as before need not be looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -30,6 +30,8 @@ class Case:
     binders: tuple[tuple[str, Type], ...]
     body: Expr
     cells: dict[str, frozenset[str] | None]
+    rows: list[dict[str, Value]] = field(default_factory=list)  # every way to choose the binders
+    by: dict[tuple[str, Value], list[dict[str, Value]]] = field(default_factory=dict)  # those in which a binder is this
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,13 @@ class Properties:
         except Fault:
             return False
 
-    def _envs(self, case: Case, before: State | None, after: State, changed: set[str] | None) -> Iterator[dict[str, Value]]:
+    def _envs(self, case: Case, before: State | None, after: State, changed: set[str] | None) -> Iterable[dict[str, Value]]:
         """The cases to look at: all, or those in which some binder is a process whose cell has changed."""
-        names = [n for n, _ in case.binders]
-        everything = [list(values(t)) for _, t in case.binders]
         touched = self._touched(case, before, after, changed)
         if touched is None:
-            yield from (dict(zip(names, row, strict=True)) for row in product(*everything))
-            return
-        for row in product(*everything):
-            env = dict(zip(names, row, strict=True))
-            if any(env[n] in keys for n, keys in touched.items()):
-                yield env
+            return case.rows
+        rows = [case.by[n, k] for n, keys in touched.items() for k in keys]
+        return rows[0] if len(rows) == 1 else {id(r): r for row in rows for r in row}.values()
 
     def _touched(self, case: Case, before: State | None, after: State, changed: set[str] | None) -> dict[str, set[Any]] | None:
         """Binder → the processes whose cells have changed; None: look at all."""
@@ -111,7 +108,13 @@ def _case(instance: Instance, p: Property) -> Case:
     for var, at in _reads(instance, body, frozenset(n for n, _ in binders)):
         known = cells.get(var, frozenset())
         cells[var] = None if at is None or known is None else known | {at}
-    return Case(p, tuple(binders), body, cells)
+    case = Case(p, tuple(binders), body, cells)
+    names = [n for n, _ in binders]
+    case.rows = [dict(zip(names, row, strict=True)) for row in product(*(list(values(t)) for _, t in binders))]
+    for row in case.rows:
+        for item in row.items():
+            case.by.setdefault(item, []).append(row)
+    return case
 
 
 def _reads(instance: Instance, e: Expr, binders: frozenset[str]) -> Iterator[tuple[str, str | None]]:

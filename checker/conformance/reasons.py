@@ -67,6 +67,8 @@ class Reasons:
                 yield self._sent(n)
             case "property":
                 yield self._property(n)
+            case "early":
+                yield f"its vector clock says that it happened after {s.event.early}, which stands later in the log"
             case "late":
                 yield "it gives the initial state, but steps have been taken already"
 
@@ -201,11 +203,11 @@ class Reasons:
     # ── what is possible instead ──
 
     def enabled(self, c: Config, e: Event) -> list[str]:
-        """The steps that this process could take, or all, by name."""
-        found: dict[str, None] = {}
+        """The steps that this process could take, or all, by name; of those that differ in a choice only the first."""
+        found: dict[str, str] = {}
         for label, _ in self.steps(c, e):
-            found.setdefault(label)
-        return list(found)[:8]
+            found.setdefault(label.split(", choosing")[0], label)
+        return list(found.values())[:8]
 
     def steps(self, c: Config, e: Event) -> Iterator[tuple[str, Config]]:
         """Steps of the spec that are possible in a configuration, of this event's process first."""

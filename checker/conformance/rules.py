@@ -175,7 +175,7 @@ class Rules:
     def _wanted(self, e: Event, looks: list[Look], env: dict[str, Value]) -> list[tuple[Look, Value]]:
         out: list[tuple[Look, Value]] = []
         for look in looks:
-            if any(n not in env for n in look.names):
+            if not look.names <= env.keys():
                 continue
             if look.want is None:
                 out.append((look, True))

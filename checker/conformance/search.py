@@ -90,6 +90,9 @@ class Search:
     def advance(self, frontier: list[Config], e: Event, kind: Kind) -> list[Config]:
         """The configurations that explain one event more."""
         o = self.rules.occasion(e, kind)
+        if e.early:
+            self._note(Note("early", frontier[0]))
+            return []
         if not self.thorough:
             found = [c for f in frontier if not f.waiting for c in self.explain(f, o)]
             if found:

@@ -96,11 +96,9 @@ class Validation:
 
     def run(self) -> Result:
         """The verdict.  Raises Mistake for a log or a binding that cannot be read."""
-        started = time.perf_counter()
         result = self._search(False)
         if result.verdict == "reject" and (result.rules.quiet or result.search.reorders):
             result = self._search(True)
-        result.seconds = time.perf_counter() - started
         return result
 
     def search(self, thorough: bool) -> Search:
@@ -115,6 +113,14 @@ class Validation:
     def _search(self, thorough: bool) -> Result:
         search = self.search(thorough)
         result = Result("accept", self.instance, self.binding, search.rules, search, thorough=thorough)
+        started = time.perf_counter()
+        try:
+            return self._through(search, result)
+        finally:
+            result.seconds = time.perf_counter() - started
+
+    def _through(self, search: Search, result: Result) -> Result:
+        """Goes through all events."""
         frontier, past = self.start(search), deque[Past](maxlen=REMEMBERED)
         events = self.events(search, result)
         last: tuple[Event, Kind] | None = None

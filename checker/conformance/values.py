@@ -6,6 +6,7 @@ objects are records and maps.  `[values.TYPE]` of a binding says what is written
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from checker.core.bind import Instance
@@ -55,10 +56,42 @@ class Decoder:
 
     def __init__(self, instance: Instance, written: dict[str, dict[str, str]]) -> None:
         self.written = written
+        self.quick: dict[Type, Callable[[Any], Value]] = {}
         self.identities = {s: {name: Id(s, i) for i, name in enumerate(_names(instance, s))} for s in instance.model.sorts}
 
     def read(self, t: Type, j: Any) -> Value:
         """The value of type t.  Ranges are not looked at.  Raises Unreadable."""
+        quick = self.quick.get(t)
+        if quick is None:
+            quick = self.quick[t] = self._quick(t)
+        return quick(j)
+
+    def _quick(self, t: Type) -> Callable[[Any], Value]:
+        """What reads values of one type; what is common without a look at the type."""
+        if getattr(t, "name", None) in self.written:
+            return lambda j: self._read(t, j)
+        match t:
+            case Int():
+                return lambda j: j if type(j) is int else self._read(t, j)
+            case Sort(s, _) | Enum(s, _):
+                known = self.identities[s] if isinstance(t, Sort) else {m: m for m in t.members}
+                return lambda j: known[j] if type(j) is str and j in known else self._read(t, j)
+            case Option(e) if getattr(e, "name", None) not in self.written:
+                inner = self._quick(e)
+                return lambda j: None if j is None else inner(j)
+            case Record(name, fields):
+                inside = [(n, self._quick(f)) for n, f in fields]
+                return lambda j: (
+                    Rec(name, tuple([f(x) for (_, f), x in zip(inside, j, strict=True)]))
+                    if type(j) is list and len(j) == len(inside)
+                    else self._read(t, j)
+                )
+            case Seq(e, _):
+                each = self._quick(e)
+                return lambda j: tuple([each(x) for x in j]) if type(j) is list else self._read(t, j)
+        return lambda j: self._read(t, j)
+
+    def _read(self, t: Type, j: Any) -> Value:
         name = getattr(t.elem if isinstance(t, Option) else t, "name", None)
         if name in self.written and not isinstance(j, list | dict):
             other = self.written[name].get(text_of(j))

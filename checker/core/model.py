@@ -137,8 +137,7 @@ class Assume(Node):
 
 @dataclass(frozen=True)
 class Fault(Node):
-    """kind: "crash" | "stop" | "byzantine" (of `target`, a process) | "loss" | "duplication" (of `target`, a message, or None:
-    any)."""
+    """kind: "crash" | "stop" (of `target`, a process) | "loss" | "duplication" (of `target`, a message, or None: any)."""
 
     kind: str
     target: str | None

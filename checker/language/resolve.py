@@ -34,7 +34,6 @@ BUILT_IN = frozenset(
         "count",
         "add",
         "remove",
-        "byzantine",
     ]
 )
 NETWORKS = ("set", "bag", "fifo")
