@@ -54,7 +54,9 @@ class Rejected(Exception):
 
 
 class Unable(Exception):
-    """An instance that an engine cannot take."""
+    """An instance that an engine cannot take; `hint`: what can."""
+
+    hint = "--engine python explores it, slowly"
 
 
 @dataclass
@@ -160,10 +162,10 @@ class Answer:
             "problems": self.problems,
             "trace": plain.trace(r.trace),
             "witness": plain.trace(self.witness),
-            "reason": self._reason(),
+            "reason": self.reason_data(),
         }
 
-    def _reason(self) -> dict[str, Any] | None:
+    def reason_data(self) -> dict[str, Any] | None:
         """Why, as data."""
         if self.reason:
             return {"property": self.reason.text, **_told_reason(self.reason)}

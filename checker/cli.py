@@ -14,16 +14,13 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer import Argument, Option
 
 from checker import __version__
 from checker.settings import Mistake
-
-if TYPE_CHECKING:
-    from checker.answer import Request
 
 USAGE, INTERRUPTED = 1, 130
 STARTED = time.time()
@@ -154,7 +151,7 @@ def check(
     return _checked(request, perform, json)
 
 
-def _checked(request: Request, perform: Any, json: bool) -> int:
+def _checked(request: Any, perform: Any, json: bool) -> int:
     from checker.report import Ticker
 
     ticker = Ticker()
@@ -167,6 +164,33 @@ def _checked(request: Request, perform: Any, json: bool) -> int:
     else:
         say(answer.lines(elapsed()))
     return int(answer.exit)
+
+
+@app.command()
+def prove(
+    spec: Spec,
+    instance: Instance = None,
+    define: Defines = None,
+    method: Annotated[
+        str, Option("--method", metavar="METHOD", help="bmc: look for counterexamples of up to --depth steps.")
+    ] = "bmc",
+    depth: Annotated[int, Option("--depth", metavar="N", help="How many steps (bmc).", min=0)] = 20,
+    timeout: Annotated[str | None, Option("--timeout", metavar="TIME", help="Stop after so long: 30s, 2m.")] = None,
+    no_deadlock: NoDeadlock = False,
+    json: Json = False,
+) -> int:
+    """Prove an instance with a solver, without exploring it.
+
+    Exit codes: as for check; and 15 not inductive, 20 nothing proved and nothing refuted (also: no counterexample of
+    up to --depth steps)."""
+    from checker.prove import METHODS, Asked, perform
+    from checker.settings import duration
+
+    if method not in METHODS:
+        raise Mistake(f"--method {method}: there are {', '.join(METHODS)}")
+    limit = duration(timeout) if timeout else None
+    asked = Asked(spec, instance, tuple(define or ()), method, depth, timeout=limit, deadlock=not no_deadlock)
+    return _checked(asked, perform, json)
 
 
 @app.command()

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from checker.core.bind import Instance, Transition, statements
+from checker.core.bind import Instance, Transition, Var, statements
 from checker.core.ir import Send, base_name
 from checker.core.types import Bag, Id, Map, MapOf, Option, Rec, Record, Tuple, Type, Value, show
 from checker.verdict import State, Step
@@ -33,7 +33,7 @@ class Display:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.names = instance.names
-        self.visible = [v for v in instance.vars.values() if not v.hidden]
+        self.visible = [v for v in instance.vars.values() if not v.hidden or v.name.startswith("byzantine ")]
         self.senders: dict[str, set[str | None]] = {}
         self.receivers: dict[str, set[str | None]] = {}
         for action in instance.actions:
@@ -135,6 +135,10 @@ class Display:
                 return f"{actor} crashes and restarts" + self._arguments(step, ())
             case "stop":
                 return f"{actor} stops for good"
+            case "byzantine" if step.sent and self.instance.network == "set":
+                return f"Byzantine {actor} sends {self.sent(step.sent[0])}"
+            case "byzantine" if self.instance.network != "set":
+                return self._from_byzantine(step)
             case "loss" | "duplication":
                 verb = "loses" if step.kind == "loss" else "duplicates"
                 return f"the network {verb} {self._lost(step, before)}"
@@ -145,6 +149,20 @@ class Display:
         assert step.received is not None
         text = self.message(step.received, ends=False)
         return text + self._from(step.received) + self._arguments(step, ())
+
+    def _from_byzantine(self, step: Step) -> str:
+        """A message that a Byzantine process sends and another receives, in one step; the last parameters are its fields, and
+        before them stands who sent it (if its process is not single)."""
+        action, given = self.transition(step), dict(step.choices)
+        _, process, name = step.action.split()
+        params = [n for n, _ in action.params] if action else list(given)
+        fields = self.instance.messages[name].payload.fields
+        first = len(params) - len(fields)
+        message = Rec(name, tuple(given[p] for p in params[first:]))
+        keyed = self.instance.model.processes[process].ident is not None
+        sender = self.process(process, given[params[first - 1]] if keyed else None)
+        text = f"{self.actor(step)} receives {self.message(message, ends=False)} from Byzantine {sender}"
+        return text + self._arguments(replace(step, choices=tuple(c for c in step.choices if c[0] not in params)), ())
 
     def _params(self, step: Step) -> tuple[str, ...]:
         action = self.transition(step)
@@ -179,7 +197,7 @@ class Display:
 
     def state(self, state: State) -> list[tuple[str, str]]:
         """The variables of a state with their values; a map that is the same everywhere is said once."""
-        return [(v.name, self._spread(state[v.name], v.type)) for v in self.visible if v.name in state]
+        return [(_called(v), self._spread(state[v.name], v.type)) for v in self.visible if v.name in state]
 
     def _spread(self, v: Value, t: Type) -> str:
         if isinstance(v, Map) and isinstance(t, MapOf) and len(v) > 1 and len(set(v.values())) == 1:
@@ -202,6 +220,11 @@ class Display:
                 yield from self._changes(f"{path}.{name}", a, b, inner)
         else:
             yield Change(path, self.value(old, t), self.value(new, t))
+
+
+def _called(v: Var) -> str:
+    """`byzantine(General)`, as properties call it; other variables by their names."""
+    return "byzantine({})".format(v.name.removeprefix("byzantine ")) if v.hidden else v.name
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

@@ -70,6 +70,7 @@ CODES: dict[str, str] = {
     "E415": "message of this network needs exactly one kind of receiver",
     "E416": "nobody there to receive this",
     "E417": "declaration does not belong here",
+    "E418": "the protocol cannot know who is Byzantine",
     # E5: instances
     "E501": "size or parameter left open",
     "E502": "unknown name in an instance",

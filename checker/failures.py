@@ -55,7 +55,7 @@ def failure(why: BaseException) -> Failure:
         case Rejected():
             return _rejected(why)
         case Unable():
-            return Failure(UNKNOWN, "unable", str(why), "--engine python explores it, slowly")
+            return Failure(UNKNOWN, "unable", str(why), why.hint)
         case MemoryError():
             return Failure(UNKNOWN, "memory", "out of memory", "--max-memory ends a check before that")
         case OSError():

@@ -125,7 +125,7 @@ def claim(instance: Instance, r: Result, scope: Scope) -> str:
     """What the verdict says, with what it is about."""
     match r.verdict:
         case Verdict.HOLDS:
-            return f"{_properties(instance, scope)} — {_all_of(instance, r)}"
+            return f"{properties(instance, scope)} — {_all_of(instance, r)}"
         case Verdict.VIOLATED if r.trace is None:
             return f"{r.property} — {r.message or 'no reachable state is a witness'}: {_all_of(instance, r)}"
         case Verdict.VIOLATED:
@@ -144,7 +144,7 @@ def _by(r: Result) -> str:
     return f"a shortest behaviour to it has {count(len(r.trace), 'step')}"
 
 
-def _properties(instance: Instance, scope: Scope) -> str:
+def properties(instance: Instance, scope: Scope) -> str:
     names = [p.name for p in instance.properties if p.kind != "reachable"]
     found = [p.name for p in instance.properties if p.kind == "reachable"]
     parts = [", ".join(names)] if names else []
@@ -259,8 +259,9 @@ def trace(instance: Instance, t: Trace) -> Lines:
     for n, step in enumerate(t.steps, 1):
         lines.append(Text.assemble((f"{n:>{width}}  ", DIM), (d.label(step, before), BOLD)))
         pad = " " * (width + 4)
-        lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(map(d.sent, step.sent)))] if step.sent else []
-        lines += changed(d, before, step.state, pad) if step.kind not in ("loss", "duplication") else []
+        told = step.kind in ("loss", "duplication") or (step.kind == "byzantine" and instance.network == "set")
+        lines += [Text.assemble(pad, ("sends ", DIM), ", ".join(map(d.sent, step.sent)))] if step.sent and not told else []
+        lines += changed(d, before, step.state, pad) if not told else []
         before = step.state
     return lines
 

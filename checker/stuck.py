@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from checker.core.bind import Instance, Transition
-from checker.core.ir import Assign, Choose, Fit, ForAll, IfStmt, LetStmt, Require, Send, Stmt, base_name
+from checker.core.ir import Assign, Choose, Fit, ForAll, IfStmt, LetStmt, Read, Require, Send, Stmt, base_name
 from checker.core.meaning import (
     Env,
     Fault,
@@ -164,8 +164,7 @@ class Stuck:
         """What a run stopped at, and the values that made it."""
         s = stop.statement
         if s is None or s.span is None:
-            ours = action.kind in ("action", "handler")
-            return ("it has stopped" if ours else "the budget of this fault is used up"), ""
+            return self._unsaid(action, s), ""
         if isinstance(s, Choose):
             return f"line {s.span.line}: nothing to choose in `{snippet(self.source, s.span)}`", ""
         assert isinstance(s, Require)
@@ -174,6 +173,19 @@ class Stuck:
         told = ", and ".join(f"`{p.text}` is {'true' if p.truth else 'false'}" for p in parts)
         pairs = dict(pair for r in (reason, *parts) for pair in (*r.bindings, *r.values))
         return f"line {s.span.line}: {told}", ", ".join(f"{n} = {v}" for n, v in pairs.items())
+
+    def _unsaid(self, action: Transition, s: Stmt | None) -> str:
+        """What stops an action that is not written down: a fault."""
+        if action.kind == "byzantine":
+            return (
+                "it is Byzantine, or nobody who sends this is"
+                if self.instance.network != "set"
+                else "it is not Byzantine, or has sent this"
+            )
+        if action.kind not in ("action", "handler"):
+            return "the budget of this fault is used up"
+        reads = {x.var for x in operands(s.cond) if isinstance(x, Read)} if isinstance(s, Require) else set()
+        return "it is Byzantine" if f"byzantine {action.process}" in reads else "it has stopped"
 
     # ── spec faults ──
 

@@ -7,12 +7,15 @@ an equality) is made explicit with Fit.  An Instance is all that an engine gets 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 from checker.core.ir import (
     Apply,
     Assign,
+    Byzantine,
     Call,
     Choose,
     Const,
@@ -118,8 +121,8 @@ class Message:
 
 @dataclass(frozen=True)
 class Transition(Node):
-    """An action of the instance.  kind: "action" | "handler" | "crash" | "stop" | "loss" | "duplication".  In a process with
-    identities the first parameter is "self"."""
+    """An action of the instance.  kind: "action" | "handler" | "crash" | "stop" | "byzantine" | "loss" | "duplication".  In a
+    process with identities the first parameter is "self"."""
 
     name: str
     params: tuple[tuple[str, Type], ...]
@@ -151,6 +154,16 @@ class Instance:
     def sorts(self) -> dict[str, int]:
         """The sorts and how many identities each has."""
         return {s: int(self.sizes[s]) for s in self.model.sorts}
+
+    def asked(self) -> Iterator[tuple[Property, int]]:
+        """What is evaluated in every state, and its rank among spec faults of equal depth (an action's has rank 0, that of the
+        step property i 2000 + i).  The bound and `terminal` are properties of these names; only their faults count."""
+        for first, kinds in ((1, ("invariant", "lemma")), (1000, ("reachable",))):
+            for i, p in enumerate(p for p in self.properties if p.kind in kinds):
+                yield p, first + i
+        if self.bound is not None:
+            yield Property("bound", "bound", self.bound), 3000
+        yield Property("terminal", "terminal", self.terminal), 3001
 
 
 # ── constants and types ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,6 +275,8 @@ class Binder:
                 return self._sent(e, env)
             case InFlight():
                 return self._in_flight()
+            case Byzantine():
+                return self._byzantine(e)
             case Apply():
                 args = tuple(self.expr(a, env) for a in e.args)
                 attr = self.type(e.attr) if isinstance(e.attr, Type) else e.attr
@@ -345,6 +360,13 @@ class Binder:
             return e
         t = Int(v, v) if isinstance(e.type, Int) else e.type
         return Const(t, v, span=e.span)
+
+    def _byzantine(self, e: Byzantine) -> Expr:
+        """The set that the fault keeps; nobody where it is not declared."""
+        ident = self.model.processes[e.process].ident
+        name, t = f"byzantine {e.process}", self.type(ident or Enum(e.process, (e.process,)))
+        found: Expr = Read(self.vars[name], name) if name in self.vars else Const(trim(t, None), frozenset())
+        return found if ident is not None else apply("in_set", Const(t, e.process), found)
 
     def _in_flight(self) -> Expr:
         """How many messages there are, over all the network's variables."""
@@ -788,11 +810,12 @@ class _Assembly:
     def _fault_vars(self) -> None:
         for f in self.decl.faults:
             name, n = _counter(f), self._budget(f)
-            if f.kind == "stop":
+            if f.kind in ("stop", "byzantine"):
                 assert f.target
-                ident = self.b.type(self._ident(f.target))
-                t: Type = trim(ident, None)
+                t: Type = trim(self.b.type(self._ident(f.target)), None)
                 self.vars[name] = self._hidden(name, t, frozenset(), "fault")
+                if f.kind == "byzantine":
+                    self.vars[name] = replace(self.vars[name], init=_few(t, n), choice=True)
             else:
                 t = Int(0, n)
                 self.vars[name] = self._hidden(name, t, 0, "fault")
@@ -805,6 +828,8 @@ class _Assembly:
         if f.kind in ("crash", "stop"):
             assert f.target
             return [self._crash(f, name, n) if f.kind == "crash" else self._stop(f, name, n)]
+        if f.kind == "byzantine":
+            return self._byzantine(f, name)
         return self._message_faults(f, name, n)
 
     def _self(self, process: str) -> tuple[tuple[tuple[str, Type], ...], Expr]:
@@ -853,10 +878,56 @@ class _Assembly:
         )
 
     def _alive(self, process: str, me: Expr) -> list[Stmt]:
-        gone = self.vars.get(f"stopped {process}")
-        if gone is None:
-            return []
-        return [Require(apply("not", apply("in_set", me, Read(gone.type, gone.name))))]
+        """Does it follow the protocol still?"""
+        gone = [v for past in ("stopped", "byzantine") if (v := self.vars.get(f"{past} {process}"))]
+        return [Require(apply("not", apply("in_set", me, Read(v.type, v.name)))) for v in gone]
+
+    def _byzantine(self, f: Fault, name: str) -> list[Transition]:
+        """A Byzantine process sends whatever its kind can send.  On a set network the message is there from then on; on the
+        others it is received in the same step, so that it never takes the room of another."""
+        assert f.target
+        bodies = [a.body for a in self.model.actions if a.process == f.target] + [self.model.processes[f.target].on_restart]
+        sent = {s.message for body in bodies for s in statements(body) if isinstance(s, Send)}
+        out: list[Transition] = []
+        for m in (m for m in self.b.messages.values() if m.name in sent):
+            if (n := card(m.payload)) > MASK_LIMIT:
+                hint = "bound its fields: in every state a Byzantine process may send each of them"
+                raise BindError(f"{m.name} has {n:,} possible contents", self.model.messages[m.name].span, hint)
+            if self.model.network.kind == "set":
+                out.append(self._anything(f, name, m))
+            else:
+                out += [self._delivered(f, name, m, a) for a in self.model.actions if a.receive and a.receive.message == m.name]
+        return out
+
+    def _anything(self, f: Fault, name: str, m: Message) -> Transition:
+        """A Byzantine process sends a message that was not sent yet."""
+        assert f.target
+        own, me = self._self(f.target)
+        byzantine = Require(apply("in_set", me, Read(self.vars[name].type, name)))
+        fields = tuple(Local(t, f"{n}#byzantine") for n, t in m.payload.fields)
+        to = Local(m.to, "to#byzantine") if m.to else None
+        sender = me if m.sender else None
+        body: list[Stmt] = [byzantine, Require(apply("not", Sent(BOOL, m.name, fields, to, sender)))]
+        t = self.vars[m.var].type
+        if isinstance(t, Set) and isinstance(t.cap, int) and t.cap < card_of(t.elem):
+            body.append(Require(apply("lt", apply("len", Read(t, m.var)), number(t.cap))))
+        body.append(Send(m.name, fields, to, sender, span=f.span))
+        params = (*own, *((x.name, x.type) for x in (*([to] if to else []), *fields)))
+        return Transition(f"byzantine {f.target} {m.name}", params, tuple(body), f.target, None, "byzantine", span=f.span)
+
+    def _delivered(self, f: Fault, name: str, m: Message, a: Action) -> Transition:
+        """The handler of a message, as a Byzantine process sends it."""
+        assert f.target and a.receive
+        own, him = self._self(f.target)
+        handler = self._action(a)
+        if own:
+            him = Local(him.type, a.receive.sender or "from#byzantine")
+        fields = zip(a.receive.fields, (t for _, t in m.payload.fields), strict=True)
+        params = (*handler.params, *([(him.name, him.type)] if isinstance(him, Local) else []), *fields)
+        byzantine = Require(apply("in_set", him, Read(self.vars[name].type, name)))
+        return Transition(
+            f"byzantine {f.target} {m.name}", params, (byzantine, *handler.body), a.process, None, "byzantine", span=f.span
+        )
 
     def _message_faults(self, f: Fault, name: str, n: int) -> list[Transition]:
         if self.model.network.kind == "set":
@@ -930,11 +1001,19 @@ class _Assembly:
         return Transition(a.name, tuple(params), body, a.process, a.receive, kind, span=a.span)
 
 
+def _few(t: Type, n: int) -> Const:
+    """The sets of this type with at most n elements."""
+    found = frozenset(frozenset(c) for k in range(n + 1) for c in combinations(values(elem_type(t)), k))
+    return Const(Set(t), found)
+
+
 MASK_LIMIT = 4096  # a set network gives every possible message a bit up to this many, slots beyond
 
 
 def _counter(f: Fault) -> str:
-    past = {"crash": "crashes", "stop": "stopped", "loss": "losses", "duplication": "duplications"}[f.kind]
+    past = {"crash": "crashes", "stop": "stopped", "byzantine": "byzantine", "loss": "losses", "duplication": "duplications"}[
+        f.kind
+    ]
     return f"{past} {f.target}" if f.target else past
 
 

@@ -172,6 +172,14 @@ class InFlight(Expr):
     """How many messages are in the network: in flight (bag, fifo), or ever sent, each once (set) (level model only)."""
 
 
+@dataclass(frozen=True)
+class Byzantine(Expr):
+    """Which processes are Byzantine in this behaviour: a set of identities; of a single process, whether it is (level model
+    only)."""
+
+    process: str
+
+
 # ── statements: run top to bottom, atomically ────────────────────────────────────────────────────────────────────────
 
 

@@ -56,7 +56,7 @@ class Site:
 @dataclass(frozen=True)
 class Predicate:
     """A total condition on one state, HIT when true.  kind: "invariant" (it is the negation), "fault" (evaluating `name`
-    faults), "reachable"."""
+    faults), "reachable".  `index`: see Instance.asked."""
 
     kind: str
     name: str
@@ -457,9 +457,27 @@ def lower(instance: Instance) -> Program:
         tuple(low.action(a) for a in instance.actions),
         tuple(_predicates(low, instance)),
         tuple(StepCheck(p.name, tuple(low.checks(p.expr)), low.total(p.expr)) for p in instance.properties if p.kind == "step"),
-        low.total(instance.bound) if instance.bound else None,
+        _bound(low, instance),
         low.total(instance.terminal),
     )
+
+
+def _bound(low: Lowering, instance: Instance) -> Expr | None:
+    """The bound; where it has no value, it does not cut: that fault is seen in the state itself."""
+    if instance.bound is None:
+        return None
+    defined, _ = _defined(low, instance.bound)
+    inside = low.total(instance.bound)
+    return inside if defined == TRUE else If(BOOL, defined, inside, TRUE)
+
+
+def _defined(low: Lowering, e: Expr) -> tuple[Expr, Site | None]:
+    """When an expression has a value, and the place that is told where it has none (None: it always has one)."""
+    checks = low.checks(e)
+    defined: Expr = TRUE
+    for c in checks:
+        defined = c.cond if defined == TRUE else both(defined, c.cond)
+    return defined, Site(checks[0].fault, checks[0].span) if checks else None
 
 
 def _start(low: Lowering, v: Var) -> Iterator[Stmt]:
@@ -484,18 +502,12 @@ def _start_cell(low: Lowering, v: Var, path: tuple[Expr | str, ...], init: Expr,
 
 def _predicates(low: Lowering, instance: Instance) -> Iterator[Predicate]:
     """What is looked at in every state: first what may fault, then what must hold, then what should be found."""
-    place = Site("", None)
-    invariants = [p for p in instance.properties if p.kind in ("invariant", "lemma")]
-    reachable = [p for p in instance.properties if p.kind == "reachable"]
-    for kind, props in (("invariant", invariants), ("reachable", reachable)):
-        for i, p in enumerate(props):
-            checks = low.checks(p.expr)
-            defined: Expr = TRUE
-            for c in checks:
-                defined = c.cond if defined == TRUE else both(defined, c.cond)
-            if checks:
-                site = replace(place, text=checks[0].fault, span=checks[0].span)
-                yield Predicate("fault", p.name, i, apply("not", defined), site)
+    for p, index in instance.asked():
+        kind = "reachable" if p.kind == "reachable" else "invariant"
+        defined, site = _defined(low, p.expr)
+        if site:
+            yield Predicate("fault", p.name, index, apply("not", defined), site)
+        if p.kind not in ("bound", "terminal"):
             e = low.total(p.expr)
             good = e if kind == "reachable" else apply("not", e)
-            yield Predicate(kind, p.name, i, good if not checks else both(defined, good))
+            yield Predicate(kind, p.name, index, good if not site else both(defined, good))

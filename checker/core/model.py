@@ -137,7 +137,8 @@ class Assume(Node):
 
 @dataclass(frozen=True)
 class Fault(Node):
-    """kind: "crash" | "stop" (of `target`, a process) | "loss" | "duplication" (of `target`, a message, or None: any)."""
+    """kind: "crash" | "stop" | "byzantine" (of `target`, a process) | "loss" | "duplication" (of `target`, a message, or None:
+    any)."""
 
     kind: str
     target: str | None

@@ -15,6 +15,7 @@ from checker.core.bind import Instance
 from checker.core.ir import (
     Apply,
     Assign,
+    Byzantine,
     Call,
     Check,
     Choose,
@@ -49,8 +50,8 @@ from checker.core.types import BagOf, Bool, Int, MapOf, Record, Seq, Set, Type, 
 Env = dict[str, Type]
 
 LEVELS: dict[str, tuple[type, ...]] = {
-    "instance": (Param, Size, Call, InFlight, Check),
-    "program": (Param, Size, Call, InFlight, Sent, Send),
+    "instance": (Param, Size, Call, InFlight, Byzantine, Check),
+    "program": (Param, Size, Call, InFlight, Byzantine, Sent, Send),
 }
 
 

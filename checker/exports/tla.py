@@ -170,8 +170,8 @@ class Exporter:
             f"Terminal == {self.expr(i.terminal, self._now()) if self.deadlock else 'TRUE'}",
             f"Next ==\n    /\\ fault = FALSE\n    /\\ {_indent(steps, 4).strip()}\n",
             "Spec == Init /\\ [][Next]_vars",
-            "NoFault == fault = FALSE",
-            *([f"Bound == {self.expr(i.bound, self._now())}"] if i.bound else []),
+            *self._no_fault(),
+            *([f"Bound == {self._where_defined(i.bound)}"] if i.bound else []),
             *(f"{n} == {e}" for n, e in props),
             "Symmetry == " + (" \\cup ".join(f"Permutations({identifier(s)})" for s in i.sorts) or "{}"),
             "=" * 60,
@@ -208,6 +208,19 @@ class Exporter:
 
     def _now(self) -> Names:
         return Names(dict(self.vars), {n: v + "'" for n, v in self.vars.items()})
+
+    def _no_fault(self) -> Iterator[str]:
+        """No step ran into a spec fault, and whatever is asked of a state has a value there."""
+        defined = [self._defined(p.expr) for p, _ in self.instance.asked()]
+        parts = dict.fromkeys(["fault = FALSE", *filter(None, defined)])
+        yield "NoFault == fault = FALSE" if len(parts) == 1 else "NoFault ==\n" + "\n".join(f"    /\\ {x}" for x in parts)
+
+    def _defined(self, e: Expr) -> str:
+        return " /\\ ".join(self.expr(c.cond, self._now()) for c in self.low.checks(e))
+
+    def _where_defined(self, e: Expr) -> str:
+        defined, value = self._defined(e), self.expr(e, self._now())
+        return f"({defined}) => {value}" if defined else value
 
     def properties(self) -> list[tuple[str, str]]:
         out = []

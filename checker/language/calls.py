@@ -9,7 +9,7 @@ from __future__ import annotations
 from checker.core import ir
 from checker.core.operators import TypeMismatch
 from checker.core.operators.table import join, ordered
-from checker.core.types import BOOL, INT, Int, MapOf, Record, Seq, Sort, Type, Unknown
+from checker.core.types import BOOL, INT, Int, MapOf, Record, Seq, Set, Sort, Type, Unknown
 from checker.language import syntax as s
 from checker.language.lookup import Lookup
 from checker.language.names import Definition, LookSite, Variable
@@ -149,6 +149,8 @@ class Calls(Lookup):
                 return
         if d.footprint.sent and not own and (self.scope.where == "constant" or self.scope.process):
             self.not_local(at, f"`{d.name}` asks what was sent, which")
+        if d.footprint.byzantine:
+            self.only_properties_know(at, f"`{d.name}`")
 
     def _own_only(self, v: Variable, at: Span, d: Definition) -> bool:
         """In a process: a global definition that reads variables of this process reads those of all its identities."""
@@ -227,6 +229,8 @@ class Calls(Lookup):
             return self._drop(e)
         if name in ("min", "max"):
             return self._extreme(e)
+        if name == "byzantine":
+            return self._byzantine(e)
         params = ["…"] if name in UNARY_CALLS else {"range": ["from", "to"]}.get(name, ["bag", "x"])
         if not self.arity(e, name, params, e.args):
             return self.bad(e.span)
@@ -234,6 +238,36 @@ class Calls(Lookup):
             self.names.use(e.args[0].name)
             return ir.Size(INT, e.args[0].name, span=e.span)
         return self.apply(CALLS[name], list(map(self.expr, e.args)), e, e.args, label=f"`{name}`")
+
+    def _byzantine(self, e: s.Call) -> ir.Expr:
+        """byzantine(P): which processes of P are.  The protocol cannot know."""
+        if not self.arity(e, "byzantine", ["P"], e.args):
+            return self.bad(e.span)
+        at = e.args[0]
+        if not isinstance(at, s.Name) or at.name in self.scope.locals:
+            self.report.error("E208", f"`{self.text(at)}` is no process", at.span, "`byzantine(P)` for a process P")
+            return self.bad(e.span)
+        if at.name not in self.names.processes:
+            self.report.unknown("E208", "process", at, self.names.processes, "`byzantine(P)` for a process P")
+            return self.bad(e.span)
+        self.names.use(at.name)
+        self.scope.footprint.byzantine = self.scope.footprint.byzantine or e.span
+        self.only_properties_know(e.span, f"`{self.text(e)}`")
+        ident = self.names.processes[at.name].ident
+        return ir.Byzantine(BOOL if ident is None else Set(ident), at.name, span=e.span)
+
+    def only_properties_know(self, at: Span, what: str) -> None:
+        """Who is Byzantine may be asked in properties and for ghosts."""
+        if self.scope.where == "constant":
+            self.not_local(at, f"{what}: who is Byzantine")
+        elif self.scope.where in ("action", "process") and not self.scope.ghosts:
+            self.report.error(
+                "E418",
+                f"{what}: the protocol cannot know who is Byzantine",
+                at,
+                "what a process can know",
+                "properties and assignments to ghosts may ask",
+            )
 
     def _is_sort(self, name: str) -> bool:
         return name not in self.scope.locals and isinstance(self.names.types.get(name), Sort)

@@ -12,7 +12,8 @@ from checker.language.scope import Scope
 from checker.language.typenames import TypeReader
 from checker.language.wording import describe
 
-FAULTS = ("crash", "stop", "loss", "duplication")
+OF_PROCESSES = ("crash", "stop", "byzantine")
+FAULTS = (*OF_PROCESSES, "loss", "duplication")
 VERDICTS = ("holds", "violates", "deadlock", "fault")
 COUNTS = ("states", "orbits", "transitions", "length", "depth")
 
@@ -37,7 +38,7 @@ class Instances:
                 case s.Setting():
                     self._setting(item)
                 case s.FaultItem():
-                    faults += self._fault(item)
+                    faults += self._fault(item, faults)
                 case s.ResetItem():
                     resets[item.kind] += self._reset(item)
                 case s.BoundItem():
@@ -134,20 +135,25 @@ class Instances:
 
     # ── faults and bounds ──
 
-    def _fault(self, item: s.FaultItem) -> list[m.Fault]:
+    def _fault(self, item: s.FaultItem, before: list[m.Fault]) -> list[m.Fault]:
         kind, target = item.kind.name, item.target
         if kind not in FAULTS:
-            self.report.unknown("E506", "fault", item.kind, FAULTS, "crash(P), stop(P), loss, loss(M), or duplication")
+            self.report.unknown(
+                "E506", "fault", item.kind, FAULTS, "crash(P), stop(P), byzantine(P), loss, loss(M), or duplication"
+            )
             return []
-        process = kind in ("crash", "stop")
+        process = kind in OF_PROCESSES
         known = self.names.processes if process else self.names.messages
         if process and target is None:
-            self.report.error("E506", f"whose {kind}?", item.kind.span, f"`{kind}(P)` for a process P", nearest("", known))
+            whose = "who is Byzantine?" if kind == "byzantine" else f"whose {kind}?"
+            self.report.error("E506", whose, item.kind.span, f"`{kind}(P)` for a process P")
             return []
         if target and target.name not in known:
             what = "process" if process else "message"
             self.report.unknown("E506", what, target, known, f"a {what}")
             return []
+        if any((f.kind, f.target) == (kind, target.name if target else None) for f in before):
+            self._twice(f"`fault {kind}`" if target is None else f"`fault {kind}({target.name})`", item)
         budget = value_of(self._constant("a budget"), item.budget, "a budget", INT)
         value = literal(item.budget)
         if value is not None and value < 0:

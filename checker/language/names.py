@@ -99,10 +99,11 @@ class Variable:
 
 @dataclass
 class Footprint:
-    """What evaluating an expression looks at: variables with where they are first read, `sent`, and `self`."""
+    """What evaluating an expression looks at: variables with where they are first read, `sent`, `byzantine`, and `self`."""
 
     reads: dict[str, Span] = field(default_factory=dict)
     sent: Span | None = None
+    byzantine: Span | None = None
     itself: bool = False
 
     def add(self, other: Footprint, at: Span) -> None:
@@ -110,6 +111,7 @@ class Footprint:
         for key in other.reads:
             self.reads.setdefault(key, at)
         self.sent = self.sent or (at if other.sent else None)
+        self.byzantine = self.byzantine or (at if other.byzantine else None)
         self.itself = self.itself or other.itself
 
 

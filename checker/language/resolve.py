@@ -34,6 +34,7 @@ BUILT_IN = frozenset(
         "count",
         "add",
         "remove",
+        "byzantine",
     ]
 )
 NETWORKS = ("set", "bag", "fifo")

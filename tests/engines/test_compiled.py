@@ -11,9 +11,13 @@ from models import specs
 
 from checker import bind, load
 from checker.core.bind import BindError, Instance
+from checker.core.ir import base_name
+from checker.core.local import NotRunnable, bind_local, obstacles
 from checker.core.meaning import Fault, Outcome, State, World, evaluate, successors
+from checker.core.types import Rec, values
 from checker.engines.python.compiled import Compiled
 from checker.engines.python.explore import Explorer
+from checker.engines.python.node import Blocked, LocalAction, Nodes, Sending, Taken
 from checker.language import load_model
 from checker.library import shipped
 from checker.source import Source
@@ -69,7 +73,70 @@ def check(text: str, most: int) -> None:
         raise AssertionError(f"{type(failure).__name__}: {failure}\n\n{text}") from failure
 
 
-@settings(COMMON, max_examples=60, derandomize=True, phases=[Phase.generate])
+# ── one process at a time ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def local_agree(instance: Instance, states: list[State]) -> int:
+    """A step of one process, as its node executes it, is the instance's step: the same choices, cells and messages."""
+    nodes, compiled, n = Nodes(bind_local(instance.model)), Compiled(instance), 0
+    whole = {a.name: a for a in instance.actions}
+    for action in nodes.actions:
+        a = action.action
+        if a.kind not in ("action", "handler") or len([x for x in instance.actions if x.name == a.name]) > 1:
+            continue
+        for state in states:
+            for o in compiled.successors(whole[a.name], state):
+                if o.fault and "capacity of the network" in str(o.fault):
+                    continue  # the network is no part of a node
+                n += 1
+                assert outcome(nodes, action, state, o) is not None, f"{a.name}: {o}"
+    return n
+
+
+def outcome(nodes: Nodes, action: LocalAction, state: State, o: Outcome) -> Any:
+    """The local step that is this outcome; None if there is none."""
+    a, given = action.action, dict(o.choices)
+    me = given.get("self")
+    mine = {v: cell(nodes, v, state[v], me) for v in nodes.processes[a.process or ""].vars}
+    fields = o.received.values[: len(a.receive.fields)] if a.receive and o.received else ()
+    sender = o.received.values[-1] if a.receive and a.receive.sender and o.received else None
+    params = tuple(given[name] for name, _ in a.params if name != "self")
+    known = {base_name(c): x for c, x in o.choices}
+    try:
+        ways = list(action.ways(mine, me, params, fields, sender, known))
+    except Fault:
+        return "fault" if o.fault else None
+    for way in ways:
+        if isinstance(way, Taken) and o.state is not None:
+            after = {v: cell(nodes, v, o.state[v], me) for v in mine}
+            if way.state == after and Counter(r for s in way.sent for r in arrived(nodes, s, me)) == Counter(o.sent):
+                return way
+    return None
+
+
+def cell(nodes: Nodes, var: str, value: Any, me: Any) -> Any:
+    return value[me] if nodes.instance.vars[var].keyed else value
+
+
+def arrived(nodes: Nodes, s: Sending, me: Any) -> list[Rec]:
+    """The messages in the network that one `send` stands for."""
+    m = nodes.instance.messages[s.message]
+    to = [()] if m.to is None else [(s.to,)] if s.to is not None else [(v,) for v in values(m.to)]
+    sender = () if m.sender is None else (me if me is not None else next(values(m.sender)),)
+    return [Rec(s.message, (*s.fields, *t, *sender)) for t in to]
+
+
+def runnable() -> list[str]:
+    return [name for name in shipped() if not obstacles(load(name))]
+
+
+@pytest.mark.parametrize("name", runnable())
+def test_nodes_of_shipped_specs(name: str) -> None:
+    instance = bind(load(name))
+    assert local_agree(instance, reached(instance, 40))
+
+
+@settings(COMMON, max_examples=40, derandomize=True, phases=[Phase.generate])
 @given(specs())
 def test_random_specs(text: str) -> None:
     check(text, 30)
@@ -108,3 +175,38 @@ def test_what_blocks_an_action_is_named() -> None:
     (state,) = compiled.initial()
     ((_, node),) = compiled.blocked("DecideCommit", state)
     assert node.span is not None and "require tm == init" in compiled.instance.model.source.line(node.span.line)
+
+
+@settings(COMMON, max_examples=15, derandomize=True, phases=[Phase.generate])
+@given(specs())
+def test_nodes_of_random_specs(text: str) -> None:
+    try:
+        instance = bind(load_model(Source("random", text)))
+        local_agree(instance, reached(instance, 20))
+    except BindError:
+        reject()
+    except Exception as failure:
+        raise AssertionError(f"{type(failure).__name__}: {failure}\n\n{text}") from failure
+
+
+def test_huge_bounds_do_not_bound() -> None:
+    """No domain is listed: ballots, values and sequence lengths may be what a machine can hold."""
+    nodes = Nodes(bind_local(load("paxos"), None, {"rounds": 2**60, "Value": 2**80}))
+    proposer, acceptor = nodes.processes["Proposer"], nodes.processes["Acceptor"]
+    started = proposer.start.first(None, 1)
+    assert isinstance(started, Taken)
+    begun = proposer.spontaneous["Begin"].first({**started.state, "ballot": 2**59 + 1}, 1)
+    assert isinstance(begun, Taken) and begun.sent == (Sending("Prepare", (2**59 + 3,)),)
+    me = acceptor.identities[0]
+    empty = acceptor.start.first(None, me)
+    assert isinstance(empty, Taken)
+    (on_prepare,) = acceptor.handlers["Prepare"]
+    promised = on_prepare.first(empty.state, me, fields=(2**59 + 3,))
+    assert isinstance(promised, Taken) and promised.state["promised"] == 2**59 + 3
+    assert isinstance(on_prepare.first(promised.state, me, fields=(7,)), Blocked)
+
+
+def test_a_global_action_is_nobodys() -> None:
+    with pytest.raises(NotRunnable, match="global") as why:
+        bind_local(load("die_hard"))
+    assert why.value.span is not None and why.value.span.line == 13

@@ -215,6 +215,106 @@ invariant Most: total <= 8
 instance main: P = 2
     bound total <= 6
 """,
+    "Byzantine processes on a set network": """# deadlock: off
+sort P
+network set
+message Vote(yes: bool, about: P)
+message Seen
+process P
+    var voted: bool = false
+    var heard: map bool -> set[P] = {b: {} for b in bool}
+    ghost fooled: bool = false
+    action Say
+        require not voted
+        voted := true
+        send Vote(true, self) to self
+    on Vote(yes, about) from q
+        heard[yes] += {q}
+        fooled := fooled or (q in byzantine(P) and about == self)
+        if not yes
+            send Seen
+    on Seen
+        voted := true
+def honest: set[P] = {p for p in P if not p in byzantine(P)}
+invariant Untouched: forall p in byzantine(P). not voted[p] and heard[p][true] == {}
+invariant Truthful: forall p in honest. heard[p][false] & honest == {}
+reachable Fooled: exists p, q in honest. p != q and fooled[p] and fooled[q]
+instance main: P = 3, fault byzantine(P) <= 1, fault crash(P) <= 1
+""",
+    "Byzantine processes that fill a set network": """# deadlock: off
+sort P
+network set
+message Claim(who: set[P], n: 0..2) capacity 2
+process P
+    var top: 0..2 = 0
+    action Start
+        require top == 0
+        top := 1
+        send Claim({self}, 1)
+    on Claim(who, n)
+        require self in who
+        top := max(top, n)
+reachable Two: exists p: P. top[p] == 2 and byzantine(P) != {}
+instance main: P = 2, fault byzantine(P) <= 1
+""",
+    "Byzantine processes of two kinds and a bag": """# deadlock: on
+sort Client
+type Server = 0..1
+network bag capacity 2
+message Request(key: Server)
+message Reply(key: Server, ok: bool)
+process Client
+    var asked: bool = false
+    var told: set[(Server, bool)] = {}
+    action Ask(s: Server)
+        require not asked
+        asked := true
+        send Request(s) to s
+    on Reply(_, ok) from s
+        told += {(s, ok)}
+process Server
+    var taken: Client? = none
+    on Request(key) from c
+        require key == self
+        send Reply(key, taken == none) to c
+        if taken == none
+            taken := c
+    on Request(key) from c
+        require key != self
+        taken := c
+invariant Apart: forall c in byzantine(Client). told[c] == {}
+invariant One: byzantine(Server) == {} implies
+    not exists b, c: Client, s: Server. b != c and (s, true) in told[b] and (s, true) in told[c]
+reachable Liar: exists c: Client. (0, true) in told[c] and (0, false) in told[c] and byzantine(Client) != {}
+terminal: forall c: Client. asked[c] or c in byzantine(Client)
+instance main: Client = 2, fault byzantine(Server) <= 1, fault byzantine(Client) <= 1, fault stop(Server) <= 1
+""",
+    "a single Byzantine process and channels": """# deadlock: off
+sort Node
+network fifo capacity 1
+message Order(n: 0..2)
+message Done
+single process Chief
+    var next: 0..2 = 0
+    var done: 0..4 = 0
+    action Command
+        require next < 2
+        next += 1
+        send Order(next)
+    on Done
+        require done < 4
+        done += 1
+process Node
+    var got: set[0..2] = {}
+    on Order(n)
+        require not n in got
+        got += {n}
+        send Done
+invariant Loyal: not byzantine(Chief) implies forall n: Node. not 0 in got[n]
+invariant Nothing: byzantine(Chief) implies next == 0
+reachable Differ: exists a, b: Node. 0 in got[a] and got[b] == {2}
+instance main: Node = 2, fault byzantine(Chief) <= 1
+""",
 }
 
 

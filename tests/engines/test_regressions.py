@@ -32,6 +32,30 @@ instance main: slow
         "holds",
         3,
     ),
+    "a bound that has no value somewhere": (
+        """# deadlock: off
+var x: 0..5 = 0
+action Inc
+    require x < 5
+    x += 1
+instance main:
+    bound 10 // (3 - x) < 100
+""",
+        "spec_fault",
+        4,
+    ),
+    "a terminal that has no value somewhere": (
+        """# deadlock: on
+var x: 0..5 = 0
+action Inc
+    require x < 5
+    x += 1
+terminal: 10 // (4 - x) > 0
+instance main: slow
+""",
+        "spec_fault",
+        5,
+    ),
     "terminal where there is no action": ("# deadlock: on\nsort Node\nterminal: true\ninstance main: Node = 2\n", "holds", 1),
     "no action at all": ("# deadlock: off\nsort Node\ninstance main: Node = 2\n", "holds", 1),
     "no initial state within the bound": (

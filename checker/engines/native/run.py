@@ -104,10 +104,8 @@ class Exploration:
             place = self._place(p.site.span) if p.site else None
             if p.kind == "invariant":
                 return Finding(e.depth, Finding.RANKS["invariant"], p.index, e.state_id)
-            first = 1000 if any(q.name == p.name for q in self.instance.properties if q.kind == "reachable") else 1
-            return Finding(
-                e.depth, Finding.RANKS["fault"], first + p.index, e.state_id, f"{p.name}: {p.site.text if p.site else ''}", place
-            )
+            text = f"{p.name}: {p.site.text if p.site else ''}"
+            return Finding(e.depth, Finding.RANKS["fault"], p.index, e.state_id, text, place)
         if e.kind == "step":
             return Finding(e.depth + 1, Finding.RANKS["step"], e.which, e.state_id)
         if e.kind == "fault":
@@ -135,7 +133,7 @@ class Exploration:
         return self._faulty(result, trace, last, f)
 
     def _named(self, index: int) -> str:
-        return [p.name for p in self.instance.properties if p.kind in ("invariant", "lemma")][index]
+        return next(p.name for p, at in self.instance.asked() if at == index)
 
     def _bad_step(self, trace: Trace, last: State, index: int) -> Trace:
         prop = [p for p in self.instance.properties if p.kind == "step"][index]
@@ -152,14 +150,14 @@ class Exploration:
         return result.with_(verdict=Verdict.SPEC_FAULT, message=text, place=place, trace=Trace(trace.initial, trace.steps, text))
 
     def _faults(self, state: State, index: int) -> Iterator[tuple[str, str]]:
-        """Text and place of the spec faults in a state: of its actions (index 0), of a step property, of an invariant or
-        reachable property."""
+        """Text and place of the spec faults in a state: of its actions (index 0), of a step property, of what is asked of every
+        state."""
         if index == 0:
             found = [(o.fault.text, o.fault) for _, o in self._outcomes(state) if o.fault]
         else:
-            kinds = ("step",) if index >= 2000 else ("reachable",) if index >= 1000 else ("invariant", "lemma")
-            prop = [p for p in self.instance.properties if p.kind in kinds][index % 1000 - (index < 1000)]
-            after = [o.state for _, o in self._outcomes(state) if o.state is not None] if index >= 2000 else [None]
+            steps = [p for p in self.instance.properties if p.kind == "step"]
+            prop = steps[index - 2000] if 2000 <= index < 3000 else next(p for p, at in self.instance.asked() if at == index)
+            after = [o.state for _, o in self._outcomes(state) if o.state is not None] if prop in steps else [None]
             judged = [self._asked(prop, state, s) for s in after]
             found = [(f"{prop.name}: {x.text}", x) for x in judged if isinstance(x, Fault)]
         yield from ((text, self.instance.model.place(x.node)) for text, x in found)

@@ -21,7 +21,7 @@ from checker.core.ir import Choose, Expr, Node, Stmt, base_name
 from checker.core.meaning import Fault, Outcome, State, World, deliverable, in_order, initial_states, take
 from checker.core.model import Property
 from checker.core.types import Rec, Type, Value, member, values
-from checker.engines.python.source import INDENT, Module, Writer
+from checker.engines.python.source import INDENT, Module, TooLarge, Writer
 
 
 class Disabled(Exception):
@@ -157,30 +157,42 @@ def write_expression(module: Module, name: str, e: Expr, log: bool) -> Writer:
 
 
 class Compiled:
-    """The functions of an instance.  `log`: the network is a Log beside the state (log.py) and not part of it.
-    Raises TooLarge if an action lists all values of a huge type."""
+    """The functions of an instance.  `log`: the network is not part of the state but whatever answers `seen(name, positions)` and
+    `having(fields)`; of a huge type properties then look only at the values that messages carry where only those can matter, and
+    `skipped` are the properties that need all.  Raises TooLarge if an action lists all values of a huge type."""
 
     def __init__(self, instance: Instance, log: bool = False) -> None:
         self.instance, self.log = instance, log
         self.module = Module(instance)
         made = [write_action(self.module, f"action_{i}", a, False, log) for i, a in enumerate(instance.actions)]
-        tests: list[tuple[str, Property]] = [(f"property_{i}", p) for i, p in enumerate(instance.properties)]
-        tests.append(("terminal", Property("terminal", "terminal", instance.terminal)))
-        if instance.bound is not None:
-            tests.append(("bound", Property("bound", "bound", instance.bound)))
-        written = [write_expression(self.module, n, p.expr, log) for n, p in tests]
+        tests = [(f"property_{i}", p) for i, p in enumerate(instance.properties)]
+        tests += [("terminal", Property("terminal", "terminal", instance.terminal))] if not log else []
+        tests += [("bound", Property("bound", "bound", instance.bound))] if instance.bound is not None else []
+        self.skipped: list[tuple[Property, TooLarge]] = []
+        written = {n: w for n, p in tests if (w := self._written(n, p)) is not None}
         space = self.module.execute()
         self.steps = [Step(a, space[f"action_{i}"], *made[i]) for i, a in enumerate(instance.actions)]
         self.by_name: dict[str, list[Step]] = {}
         for step in self.steps:
             self.by_name.setdefault(step.action.name, []).append(step)
-        found = [
-            Predicate(p, space[n], frozenset(k.rstrip("'") for k in w.vars), frozenset(w.asked))
-            for (n, p), w in zip(tests, written, strict=True)
-        ]
-        self.predicates = found[: len(instance.properties)]
-        self.terminal, self.bound = found[len(self.predicates)], found[-1] if instance.bound is not None else None
+        found = {
+            n: Predicate(p, space[n], frozenset(k.rstrip("'") for k in written[n].vars), frozenset(written[n].asked))
+            for n, p in tests
+            if n in written
+        }
+        self.predicates = [found[n] for n in found if n.startswith("property_")]
+        self.terminal, self.bound = found.get("terminal"), found.get("bound")
         self._listed: dict[Type, list[Value]] = {}
+
+    def _written(self, name: str, p: Property) -> Writer | None:
+        """The function of a property, added; None if it goes through too much and the network is a log."""
+        try:
+            return write_expression(self.module, name, p.expr, self.log)
+        except TooLarge as why:
+            if not self.log:
+                raise
+            self.skipped.append((p, why))
+            return None
 
     def place(self, site: int) -> Node:
         """The statement of that number."""

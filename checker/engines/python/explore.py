@@ -12,6 +12,7 @@ from collections import Counter
 from typing import Any
 
 from checker.core.bind import Instance, Transition
+from checker.core.ir import Expr
 from checker.core.meaning import NOWHERE, Fault, Outcome, State, World, evaluate, initial_states, successors
 from checker.verdict import Finding, Limits, Result, Step, Trace, Verdict
 
@@ -33,7 +34,7 @@ class Explorer:
         self.witnesses: dict[str, tuple[int, Key]] = {}
         self.fired: Counter[str] = Counter()
         self.transitions = self.cut = self.depth = 0
-        self.invariants = [p for p in instance.properties if p.kind in ("invariant", "lemma")]
+        self.asked = {index: p for p, index in instance.asked()}
         self.steps = [p for p in instance.properties if p.kind == "step"]
         self.reachable = [p for p in instance.properties if p.kind == "reachable"]
 
@@ -64,7 +65,14 @@ class Explorer:
         )
 
     def _inside(self, state: State) -> bool:
-        return self.instance.bound is None or bool(evaluate(self.instance.bound, {}, World(self.instance, state)))
+        return self.instance.bound is None or self._true(self.instance.bound, state)
+
+    def _true(self, e: Expr, state: State) -> bool:
+        """The bound or `terminal`; their faults are found when the state is visited."""
+        try:
+            return bool(evaluate(e, {}, World(self.instance, state)))
+        except Fault:
+            return True
 
     def _expand(self, state: State) -> list[State]:
         """The new states that one state leads to."""
@@ -85,7 +93,7 @@ class Explorer:
                 self.fired[action.name] += 1
                 if self._visit(outcome.state, key(state), as_step(action, outcome), self.depth + 1):
                     new.append(outcome.state)
-        if stuck and self.deadlock and not evaluate(self.instance.terminal, {}, World(self.instance, state)):
+        if stuck and self.deadlock and not self._true(self.instance.terminal, state):
             self._find("deadlock", 0, self.depth, state)
         return new
 
@@ -96,23 +104,17 @@ class Explorer:
             return False
         self.states[k] = (parent, step, state)
         world = World(self.instance, state)
-        for i, p in enumerate(self.invariants):
+        for index, p in self.asked.items():
             try:
-                if not evaluate(p.expr, {}, world):
-                    self._find("invariant", i, depth, state)
+                holds = evaluate(p.expr, {}, world)
             except Fault as fault:
-                self._find("fault", 1 + i, depth, state, f"{p.name}: {fault.text}", fault)
-        for p in self.reachable:
-            if self._hit(p, world, state, depth):  # looked at even where a witness is known: it may fault
+                self._find("fault", index, depth, state, f"{p.name}: {fault.text}", fault)
+                continue
+            if p.kind in ("invariant", "lemma") and not holds:
+                self._find("invariant", index, depth, state)
+            if p.kind == "reachable" and holds:
                 self.witnesses.setdefault(p.name, (depth, k))
         return True
-
-    def _hit(self, p: Any, world: World, state: State, depth: int) -> bool:
-        try:
-            return bool(evaluate(p.expr, {}, world))
-        except Fault as fault:
-            self._find("fault", 1000 + self.reachable.index(p), depth, state, f"{p.name}: {fault.text}", fault)
-            return False
 
     def _check_step(self, state: State, action: Transition, outcome: Outcome) -> None:
         world = World(self.instance, state, outcome.state)
@@ -149,7 +151,7 @@ class Explorer:
         if f.rank == Finding.RANKS["deadlock"]:
             return result.with_(verdict=Verdict.DEADLOCK, trace=self.trace(key(f.state)))
         if f.rank == Finding.RANKS["invariant"]:
-            return result.with_(verdict=Verdict.VIOLATED, property=self.invariants[f.index].name, trace=self.trace(key(f.state)))
+            return result.with_(verdict=Verdict.VIOLATED, property=self.asked[f.index].name, trace=self.trace(key(f.state)))
         before = f.state if isinstance(f.state, dict) else f.state[0]
         trace = self.trace(key(before))
         if f.rank == Finding.RANKS["step"]:

@@ -5,7 +5,7 @@ fail, preceded by the lines that it needs: loops of quantifiers, and the checks 
 `meaning` raises.  A body becomes straight-line code: `choose` asks `pick`, so whoever runs an action decides how to choose.
 
 Two switches.  `cells`: the code of one process, which sees its own variables as they are and not as maps, skips ghosts, and
-has no network.  `log`: the network is not a variable but a log beside the state, which only properties look at (log.py).
+has no network.  `log`: the network is not a variable but a log beside the state, which only properties look at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from checker.core.bind import Instance, Message
+from checker.core.bind import Instance, Message, free
 from checker.core.ir import (
     Apply,
     Assign,
@@ -44,10 +44,11 @@ from checker.core.ir import (
 from checker.core.meaning import Fault, fit, in_order, render
 from checker.core.operators import TABLE, Undefined
 from checker.core.operators.logic import compare, least_first
-from checker.core.operators.table import TRUE, join
+from checker.core.operators.table import FALSE, TRUE, join
 from checker.core.typed import within
 from checker.core.types import Bag, BagOf, Enum, Int, Map, MapOf, Option, Rec, Record, Seq, Set, Tuple, Type, card, member, values
 
+MANY = 1 << 12  # of a type of more values than this, properties of a running cluster look only at those that matter
 LARGE = 1 << 20  # a type of more values than this is never listed
 INDENT = "    "
 NAME = re.compile(r"[A-Za-z_]\w*")
@@ -101,7 +102,7 @@ def said(node: Node, text: str) -> None:
 
 LIBRARY: dict[str, Any] = {
     "Fault": Fault, "Bag": Bag, "Map": Map, "Rec": Rec, "compare": compare, "extreme": extreme, "fit": fit, "in_order": in_order,
-    "member": member, "misfit": misfit, "outside": outside, "said": said, "undefined": undefined,
+    "member": member, "misfit": misfit, "outside": outside, "said": said, "undefined": undefined, "values": values,
 }  # fmt: skip
 
 
@@ -155,6 +156,58 @@ def plain(t: Type) -> bool:
         case Record(_, fs):
             return all(plain(f) for _, f in fs)
     return False
+
+
+def conjuncts(e: Expr) -> list[Expr]:
+    """What an `and` is made of, in the order in which it is looked at."""
+    if isinstance(e, If) and e.orelse == FALSE:
+        return [*conjuncts(e.cond), *conjuncts(e.then)]
+    return [e]
+
+
+Field = tuple[str, int]  # a field of a message, by its position
+
+
+def fields_of(name: str, e: Expr, wanted: bool) -> frozenset[Field] | None:
+    """Fields of messages: unless `name` is the value of one of them in a message that was sent, `e` is not `wanted`.
+    None: it may be, anyway."""
+
+    def either(*found: frozenset[Field] | None) -> frozenset[Field] | None:
+        return None if None in found else frozenset[Field]().union(*(f for f in found if f))
+
+    def look(e: Expr, wanted: bool, same: frozenset[str], some: frozenset[str]) -> frozenset[Field] | None:
+        def again(e: Expr, wanted: bool = wanted) -> frozenset[Field] | None:
+            return look(e, wanted, same, some)
+
+        match e:
+            case Const(value=bool(v)):
+                return frozenset() if v != wanted else None
+            case Sent() if wanted:
+                args = [a.value if isinstance(a, Fit) else a for a in e.args]
+                at = [i for i, a in enumerate(args) if isinstance(a, Local) and a.name in same]
+                return frozenset({(e.message, at[0])}) if at else None
+            case Apply(op="not"):
+                return again(e.args[0], not wanted)
+            case If():
+                then, orelse = again(e.then), again(e.orelse)
+                if_true, if_false = again(e.cond, True), again(e.cond, False)
+                first = then if then is not None else if_true
+                second = orelse if orelse is not None else if_false
+                return either(first, second)
+            case Let():
+                value = e.value.value if isinstance(e.value, Fit) else e.value
+                more = {e.name} if isinstance(value, Local) and value.name in same else set()
+                return look(e.body, wanted, same | more, some)
+            case Quant():
+                full = (
+                    isinstance(e.domain, Const) and e.domain.value and all(isinstance(q, frozenset) and q for q in e.domain.value)
+                )
+                if wanted == (e.kind == "forall") and not (isinstance(e.domain, Local) and e.domain.name in some):
+                    return None  # of nothing it says nothing
+                return look(e.body, wanted, same, some | ({e.name} if full else set()))
+        return None
+
+    return look(e, wanted, frozenset({name}), frozenset())
 
 
 def condition(x: str, a: Type, t: Type, module: Module) -> str:
@@ -300,16 +353,76 @@ class Writer:
         return r
 
     def _loop(
-        self, name: str, domain: Expr, body: Callable[[], Any], repeats: bool = True
+        self,
+        name: str,
+        domain: Expr,
+        where: Expr,
+        body: Callable[[], Any],
+        repeats: bool = True,
+        heard: frozenset[Field] | None = None,
     ) -> tuple[str, str, list[str], Any, bool]:
-        """Of a loop: its binder, what it goes through, its lines, what `body` gave, and whether it can fault."""
-        over, _ = self.domain(domain, repeats)
+        """Of a loop that does nothing unless `where`: its binder, what it goes through, its lines, what `body` gave, and whether
+        it can fault."""
+        over = self.narrowed(name, domain, where) or self.heard_of(domain, heard) or self.domain(domain, repeats)[0]
         x, before = self.name(name), self.faults
         lines, result = self.inside(lambda: self._bound(name, x, body))
         return x, over, lines, result, self.faults > before
 
+    def heard_of(self, domain: Expr, fields: frozenset[Field] | None) -> str:
+        """Of a huge type only the values that some message carries, where no other can matter; "" if that cannot be told."""
+        if not (fields and isinstance(domain, Apply) and domain.op == "all" and card(domain.attr) > MANY):
+            return ""
+        kinds = {m: dict(enumerate(t for _, t in self.instance.messages[m].full.fields)) for m, _ in fields}
+        tests = {condition("x", kinds[m][i], domain.attr, self.module) for m, i in fields} - {"True"}
+        return f"[x for x in LOG.having({tuple(sorted(fields))!r}){''.join(f' if {t}' for t in sorted(tests))}]"
+
+    def narrowed(self, name: str, domain: Expr, where: Expr) -> str:
+        """The part of a range in which the first comparisons of a condition can hold; "" if that is no less."""
+        match domain:
+            case Apply(op="all", attr=Int(lo, hi)):
+                low, high = [str(lo)], [str(hi)]
+            case Apply(op="range", args=(a, b)):
+                low, high = [self.expr(a)], [f"{self.expr(b)} - 1"]
+            case _:
+                return ""
+        for c in conjuncts(where):
+            limit = self._limit(name, c)
+            if limit is None:
+                break
+            low += limit[0]
+            high += limit[1]
+        if len(low) + len(high) == 2:
+            return ""
+        ends = [one[0] if len(one) == 1 else f"{f}({', '.join(one)})" for f, one in (("max", low), ("min", high))]
+        return f"range({ends[0]}, {ends[1]} + 1)"
+
+    def _limit(self, name: str, c: Expr) -> tuple[list[str], list[str]] | None:
+        """What a comparison says of the least and the greatest that `name` can be; None if it is none that can be told early."""
+        if not (isinstance(c, Apply) and c.op in FLIPPED):
+            return None
+        (x, e), op = c.args, c.op
+        if isinstance(e, Local) and e.name == name:
+            x, e, op = e, x, FLIPPED[op]
+        if not (isinstance(x, Local) and x.name == name and isinstance(e.type, Int)) or name in free(e):
+            return None
+        before = self.faults
+        lines, text = self.inside(lambda: self.expr(e))
+        if self.faults > before:
+            return None
+        self.out += lines
+        return {
+            "lt": ([], [f"{text} - 1"]),
+            "le": ([], [text]),
+            "gt": ([f"{text} + 1"], []),
+            "ge": ([text], []),
+            "eq": ([text], [text]),
+        }[op]
+
     def _quant(self, e: Quant) -> str:
-        x, over, lines, body, faulty = self._loop(e.name, e.domain, lambda: self.expr(e.body))
+        where = e.body.cond if isinstance(e.body, If) and e.kind == "forall" and e.body.orelse == TRUE else e.body
+        where = where if e.kind == "exists" or where is not e.body else TRUE
+        heard = fields_of(e.name, e.body, e.kind == "exists") if self.log else None
+        x, over, lines, body, faulty = self._loop(e.name, e.domain, where, lambda: self.expr(e.body), heard=heard)
         r = self.temp(str(e.kind == "forall"))
         self.out.append(f"for {x} in {over}:")
         hit = f"if not {body}:" if e.kind == "forall" else f"if {body}:"
@@ -331,7 +444,7 @@ class Writer:
             lines, value = self.inside(lambda: self.expr(e.body))
             return test, lines, value
 
-        x, over, lines, (test, inner, value), _ = self._loop(e.name, domain, body)
+        x, over, lines, (test, inner, value), _ = self._loop(e.name, domain, where, body)
         item = f"{x}: {value}" if keyed else value
         wrap = "Map" if keyed else "frozenset"
         if not lines and not inner:
@@ -352,7 +465,7 @@ class Writer:
             lines, value = self.inside(lambda: self.expr(e.body))
             return test, lines, value
 
-        x, over, lines, (test, inner, value), _ = self._loop(e.name, e.domain, body, repeats=False)
+        x, over, lines, (test, inner, value), _ = self._loop(e.name, e.domain, e.where, body, repeats=False)
         total = e.kind == "sum"
         r = self.temp("0" if total else "[]")
         put = f"{r} += {value}" if total else f"{r}.append({value})"
@@ -385,17 +498,19 @@ class Writer:
         match e:
             case Const(value=v):
                 return (self.module.keep(tuple(in_order(v)), "K", ("order", e.type, v)), True) if v else ("()", True)
-            case Apply("all", attr=t) if isinstance(t, Int):
+            case Apply(op="all", attr=t) if isinstance(t, Int):
                 self._listed(e, t, lazily)
                 return f"range({t.lo}, {t.hi} + 1)", True
-            case Apply("all", attr=t):
+            case Apply(op="all", attr=t):
+                if lazily and card(t) > LARGE:
+                    return f"values({self.module.keep(t, 'T', ('type', t))})", True
                 self._listed(e, t, False)
                 return self.module.keep(tuple(values(t)), "K", ("all", t)), True
-            case Apply("range", args=(a, b)):
+            case Apply(op="range", args=(a, b)):
                 return f"range({self.expr(a)}, {self.expr(b)})", True
-            case Apply("indices", args=(s,)):
+            case Apply(op="indices", args=(s,)):
                 return f"range(len({self.expr(s)}))", True
-            case Apply("elems", args=(s,)) if repeats:
+            case Apply(op="elems", args=(s,)) if repeats:
                 return self.expr(s), True
         return self.expr(e), False
 
@@ -429,6 +544,8 @@ class Writer:
     def operator(self, e: Apply, args: list[str]) -> str:
         """An operator on these texts.  What is not written here is left to the operator's meaning."""
         simple = SIMPLE.get(e.op)
+        if e.op in ("eq", "ne") and "None" in args:
+            return f"({args[args[0] == 'None']} is {'not ' if e.op == 'ne' else ''}None)"
         if simple:
             return simple.format(*args)
         special = getattr(self, f"_op_{e.op}", None)
@@ -443,12 +560,12 @@ class Writer:
     def _member(self, e: Apply) -> str:
         x, c = e.args
         match c:
-            case Apply("all", attr=t):
+            case Apply(op="all", attr=t):
                 return condition(self.atom(self.expr(x)), x.type, t, self.module)
-            case Apply("range", args=(a, b)):
+            case Apply(op="range", args=(a, b)):
                 text = self.atom(self.expr(x))
                 return f"({self.expr(a)} <= {text} < {self.expr(b)})"
-            case Apply("indices", args=(s,)):
+            case Apply(op="indices", args=(s,)):
                 text = self.atom(self.expr(x))
                 return f"(0 <= {text} < len({self.expr(s)}))"
         text = self.expr(x)
@@ -466,6 +583,8 @@ class Writer:
             some = f"{high} is not None and " if isinstance(above, Option) else ""
             none = f"({low} is None or {low} < {high})" if isinstance(below, Option) else f"{low} < {high}"
             return f"({some}{none})"
+        if isinstance(t, Option) and plain(t.elem):
+            return f"(not {self._order(e, a, b, '>' if sign == '<=' else '<')})"
         return f"(compare({self.module.keep(t, 'T', ('type', t))}, {a}, {b}) {sign} 0)"
 
     def _op_lt(self, e: Apply, a: str, b: str) -> str:
@@ -689,8 +808,10 @@ class Writer:
         self.nest(lines)
 
     def _choose(self, s: Choose) -> None:
-        over, ordered = self.domain(s.domain, lazily=True)
-        over = over if ordered else f"in_order({over})"
+        over = self.narrowed(s.name, s.domain, s.where)
+        if not over:
+            over, ordered = self.domain(s.domain, lazily=True)
+            over = over if ordered else f"in_order({over})"
         site, x = self.module.site(s), self.name(s.name)
         self.env[s.name] = x
         if s.where == TRUE:
@@ -754,3 +875,5 @@ SIMPLE = {
     "keys": "frozenset({})", "values": "frozenset({}.values())", "elems": "frozenset({})",
     "indices": "frozenset(range(len({})))", "concat": "({} + {})", "count": "{}[{}]", "bag_add": "{}.add({})",
 }  # fmt: skip
+
+FLIPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq"}

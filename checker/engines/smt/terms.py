@@ -31,7 +31,18 @@ from checker.core.types import (
 )
 from checker.engines.smt.bits import Bit, all_of, any_of, both, chosen, either, negation, same
 
+MOST = 1 << 16  # cases of a value, or pairs of cases to compute with: beyond that nobody wants to wait
 FLAT = 256  # a set over a domain up to this size has a bit for each possible element, whatever its capacity
+
+
+class TooLarge(Exception):
+    """Something with more cases than can be written out."""
+
+
+def few(n: int, what: str) -> None:
+    """Raises TooLarge if these are too many."""
+    if n > MOST:
+        raise TooLarge(f"{n:,} {what}")
 
 
 @dataclass(frozen=True)
@@ -186,7 +197,7 @@ def pick(found: list[tuple[Bit, Sym]], among: Table | Sequence) -> Sym:
 
 def _mux(found: list[tuple[Bit, Any]]) -> Any:
     first = found[0][1]
-    if len(found) == 1:
+    if all(x is first for _, x in found):
         return first
     match first:
         case OneHot():
@@ -334,7 +345,9 @@ def cases(v: Any) -> list[tuple[Value, Bit]]:
 def _cross(parts: Iterable[Any]) -> list[tuple[tuple[Value, ...], Bit]]:
     out: list[tuple[tuple[Value, ...], Bit]] = [((), True)]
     for p in parts:
-        out = [((*xs, x), both(b, bit)) for xs, b in out for x, bit in cases(p)]
+        inner = cases(p)
+        few(len(out) * len(inner), "values to tell apart")
+        out = [((*xs, x), both(b, bit)) for xs, b in out for x, bit in inner]
     return out
 
 

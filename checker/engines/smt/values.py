@@ -48,6 +48,7 @@ from checker.engines.smt.terms import (
     chosen_of,
     count,
     equal,
+    few,
     is_flat,
     junk,
     occurs,
@@ -84,6 +85,7 @@ class Values:
     def arith(self, op: str, a: OneHot, b: OneHot) -> OneHot:
         """One case for each pair of cases; a division by zero is none."""
         f, partial = ARITH[op], op in ("div", "mod")
+        few(len(a.cases) * len(b.cases), "pairs of numbers to compute with")
         pairs = ((x, y) for x in a.cases for y in b.cases if y or not partial)
         return one_hot((f(x, y), both(a.cases[x], b.cases[y])) for x, y in pairs)
 
@@ -182,6 +184,7 @@ class Values:
     def each(self, t: Type, v: Any) -> list[tuple[Bit, Sym]]:
         """(guard, element) for everything that may be in a set or bag; each element once."""
         if isinstance(v, Mask):
+            few(len(v.bits), "elements to go through")
             return [(bit, self.constant(t.elem, k)) for k, bit in v.bits.items()]  # type: ignore[attr-defined]
         if not v.bag:
             return list(v.items)

@@ -1,0 +1,148 @@
+"""`prove` from request to answer: ask the solver, let the definition replay what it says, explain; then text or JSON.
+
+Here the engines meet: what the solver finds is replayed by `meaning`, and a counterexample to induction is looked for among
+the reachable states by the native search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from checker import load, report
+from checker.answer import Answer, Request, Unable, explain, instance_of
+from checker.core.bind import Instance
+from checker.trace import Plain
+from checker.verdict import Progress, Result, Verdict
+
+METHODS = ("bmc",)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for.  `depth`: of bmc; `k`: of k-induction; `timeout`: seconds for a query (bmc: for all);
+    `max_states`: how far to look for a counterexample to induction."""
+
+    spec: str
+    instance: str | None = None
+    define: tuple[str, ...] = ()
+    method: str = "bmc"
+    depth: int = 20
+    k: int = 2
+    jobs: int = 1
+    timeout: float | None = None
+    deadlock: bool = True
+    max_states: int = 1_000_000
+
+
+@dataclass
+class Bounded:
+    """What bounded model checking found."""
+
+    asked: Asked
+    answer: Answer
+
+    @property
+    def exit(self) -> int:
+        return self.answer.exit
+
+    def lines(self, total: float) -> report.Lines:
+        r, i = self.answer.result, self.answer.instance
+        colour = report.COLOURS.get(r.verdict, report.BAD)
+        word = {Verdict.SPEC_FAULT: "spec fault"}.get(r.verdict, r.verdict.value)
+        lines = [report.title(i), Text.assemble((f"{word}:", colour), " " + self.claim())]
+        lines += [Text("  " + line) for line in self._scope()]
+        seconds = r.seconds
+        lines.append(
+            Text(
+                f"  {report.seconds(total)}: encoded in {report.seconds(seconds['compile'])}, "
+                f"solved in {report.seconds(seconds['explore'])}, bounded model checking"
+            )
+        )
+        lines += report.witnesses(r)
+        if r.trace is not None:
+            lines += [Text(""), *report.trace(i, r.trace)]
+        return lines + self.answer.why()
+
+    def claim(self) -> str:
+        """What the verdict says, with what it is about."""
+        r, i = self.answer.result, self.answer.instance
+        scope = report.Scope(self.asked.deadlock)
+        match r.verdict:
+            case Verdict.HOLDS:
+                return f"{report.properties(i, scope)} — in {self._all()}"
+            case Verdict.VIOLATED if r.trace is None:
+                return f"{r.property} — {r.message}: {self._all()}"
+            case Verdict.UNKNOWN:
+                why = "" if r.stopped_by == "depth" else f" ({report.STOPS.get(r.stopped_by or '', 'stopped')} came first)"
+                if r.depth < 0:
+                    return f"nothing was decided{why}"
+                steps = report.count(r.depth, "step")
+                return f"no counterexample of up to {steps}{why}; longer behaviours were not looked at"
+        return report.claim(i, r, scope)
+
+    def _all(self) -> str:
+        steps = report.count(self.answer.result.depth, "step")
+        return f"all behaviours: without steps that change nothing they have at most {steps}"
+
+    def _scope(self) -> list[str]:
+        r, i = self.answer.result, self.answer.instance
+        out = [] if self.asked.deadlock else ["deadlocks were not looked for (--no-deadlock)"]
+        missing = report.unwitnessed(i, r)
+        if r.verdict is Verdict.UNKNOWN and missing:
+            out.append(f"not reached so far: {', '.join(missing)}")
+        return out
+
+    def data(self, total: float) -> dict[str, Any]:
+        r, plain = self.answer.result, Plain(self.answer.instance)
+        return {
+            **head(self.answer.instance, self.asked),
+            "verdict": r.verdict.value,
+            "property": r.property,
+            "message": r.message,
+            "place": r.place,
+            "depth": r.depth,
+            "exhaustive": r.exhaustive,
+            "stopped_by": None if r.stopped_by == "event" else r.stopped_by,
+            "deadlock_checked": self.asked.deadlock,
+            "witnesses": r.witnesses,
+            "seconds": {"encode": r.seconds["compile"], "solve": r.seconds["explore"], "total": total},
+            "trace": plain.trace(r.trace),
+            "reason": self.answer.reason_data(),
+        }
+
+
+def head(i: Instance, asked: Asked) -> dict[str, Any]:
+    """What an answer is about, as data."""
+    plain = Plain(i)
+    sizes = {n: plain.value(v) for n, v in i.sizes.items()}
+    return {"spec": i.model.name, "file": i.model.source.name, "instance": i.name, "sizes": sizes, "method": asked.method}
+
+
+def perform(asked: Asked, progress: Callable[[Progress], None] | None = None) -> Bounded:
+    """Proves or refutes.  Raises Mistake, SpecErrors, Rejected, Unable."""
+    instance = instance_of(load(asked.spec), asked.instance, asked.define)
+    return _encodable(lambda: _bounded(asked, instance, progress))
+
+
+def _encodable(work: Callable[[], Bounded]) -> Bounded:
+    from checker.engines.smt.terms import TooLarge
+
+    try:
+        return work()
+    except TooLarge as why:
+        unable = Unable(f"the solver cannot represent this instance: {why}")
+        unable.hint = "`spectrace check` explores it"
+        raise unable from why
+
+
+def _bounded(asked: Asked, instance: Instance, progress: Callable[[Progress], None] | None) -> Bounded:
+    from checker.engines.smt.bmc import check
+
+    result: Result = check(instance, asked.depth, asked.deadlock, asked.timeout, progress)
+    answer = Answer(Request(asked.spec, asked.instance, asked.define, deadlock=asked.deadlock), instance, result)
+    explain(answer)
+    return Bounded(asked, answer)

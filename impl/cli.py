@@ -1,0 +1,144 @@
+"""The whole command line: the checker's commands, and those that run a spec as a cluster.
+
+`checker` does not know of this package, so the commands are added here; whatever goes wrong becomes words as in checker/cli.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Option
+
+from checker.cli import Defines, Instance, Json, Spec, app, emit, main, say
+from checker.settings import Mistake, duration, sizes
+
+HOLDS, VIOLATED, FAULT = 0, 12, 75
+
+
+@app.command()
+def run(
+    spec: Spec,
+    instance: Instance = None,
+    define: Defines = None,
+    nodes: Annotated[
+        int | None, Option("--nodes", metavar="N", help="How many of each kind of process (default: the instance's).", min=1)
+    ] = None,
+    simulate: Annotated[bool, Option("--simulate", help="One thread, simulated time, network and disks.")] = False,
+    seed: Annotated[int, Option("--seed", metavar="S", help="The same seed, the same run.", min=0)] = 0,
+    faults: Annotated[
+        str, Option("--faults", metavar="LIST", help="crash, partition, loss, duplicate, torn, delay, drift; loss=0.1")
+    ] = "",
+    duration_: Annotated[str, Option("--duration", metavar="TIME", help="How long: 30s, 2m.")] = "60s",
+    record: Annotated[
+        Path | None, Option("--record", metavar="FILE", help="Write what happened, one JSON object a line.")
+    ] = None,
+    whole_state: Annotated[bool, Option("--whole-state", help="Record every variable of a node after each step.")] = False,
+    no_check: Annotated[bool, Option("--no-check", help="Do not check the spec's properties along the run.")] = False,
+    data: Annotated[Path | None, Option("--data", metavar="DIR", help="Where real nodes keep their variables.")] = None,
+    json: Json = False,
+) -> int:
+    """Run a spec as a cluster: for real over TCP, or simulated.
+
+    Exit code 0 says that nothing wrong was seen, which proves nothing; 12 violated, 75 spec fault."""
+    from checker import load
+    from impl.runtime.faults import parse_faults
+
+    model = load(spec)
+    plan = planned(model, instance, nodes, sizes(model, define or []))
+    injected, seconds = parse_faults(faults), duration(duration_)
+    if simulate:
+        if data:
+            raise Mistake("--data is for real nodes", "leave out --simulate, or --data")
+        return _report(simulated(plan, seed, injected, seconds, record, whole_state, not no_check), json)
+    if faults:
+        raise Mistake("--faults needs --simulate")
+    from impl.runtime.cluster import launch
+
+    summary = launch(plan, spec, instance, tuple(define or ()), nodes, seconds, data, record, whole_state)
+    if json:
+        emit(summary)
+    else:
+        lines = [f"{name}: {n:,} steps" for name, n in summary["steps"].items()]
+        if summary["message"]:
+            lines.append(summary["message"] + (f" ({summary['place']})" if summary["place"] else ""))
+        say(lines)
+    return int(summary["exit"])
+
+
+def planned(model: Any, instance: str | None, nodes: int | None, overrides: dict[str, Any]) -> Any:
+    """The cluster; what cannot be run is said as the checker says what cannot be bound."""
+    from checker.answer import Rejected
+    from checker.core.bind import BindError
+    from checker.engines.python.source import NotLocal, TooLarge
+    from impl.runtime.plan import make_plan
+
+    try:
+        return make_plan(model, instance, nodes, overrides)
+    except BindError as why:
+        raise Rejected(why, model, bool(overrides)) from None
+    except (TooLarge, NotLocal) as why:
+        raise Rejected(BindError(str(why), why.node.span), model, False) from None
+
+
+def simulated(plan: Any, seed: int, faults: Any, seconds: float, record: Path | None, whole: bool, check: bool) -> dict[str, Any]:
+    """One simulated run, as data."""
+    from impl.runtime.record import Recorder
+    from impl.runtime.shadow import Shadow
+    from impl.runtime.simulate import Simulation
+
+    shadow = Shadow(plan) if check else None
+    file = record.open("wb") if record else None
+    try:
+        recorder = Recorder(plan, file.write, whole) if file else None
+        outcome = Simulation(plan, seed, faults, recorder, shadow).run(seconds)
+    finally:
+        if file:
+            file.close()
+    model, finding, fault = plan.nodes.instance.model, outcome.finding, outcome.fault
+    events = ("crash", "partition", "lost", "duplicated")
+    return {
+        "spec": model.name,
+        "instance": plan.nodes.instance.name,
+        "verdict": "spec_fault" if fault or (finding and finding.kind == "fault") else "violated" if finding else "nothing_found",
+        "property": finding.name if finding and finding.kind != "fault" else None,
+        "message": str(fault) if fault else finding.text if finding and finding.text else None,
+        "place": model.place(fault.fault.node) if fault else None,
+        "nodes": list(plan.addresses),
+        "seed": seed,
+        "seconds": round(outcome.seconds, 6),
+        "steps": outcome.steps,
+        "events": {e: outcome.counts[e] for e in events},
+        "actions": {a: n for a, n in sorted(outcome.counts.items()) if a not in (*events, "heal")},
+        "witnesses": outcome.witnesses,
+        "unchecked": [p.name for p, _ in shadow.compiled.skipped] if shadow else [],
+        "recorded": str(record) if record else None,
+    }
+
+
+def _report(d: dict[str, Any], json: bool) -> int:
+    """Prints a run; its exit code."""
+    if json:
+        emit(d)
+    else:
+        say(_lines(d))
+    return {"violated": VIOLATED, "spec_fault": FAULT}.get(d["verdict"], HOLDS)
+
+
+def _lines(d: dict[str, Any]) -> list[str]:
+    said = {
+        "nothing_found": f"nothing wrong seen in {d['seconds']:g} simulated seconds, which proves nothing",
+        "violated": f"{d['property']} is violated after {d['seconds']:g} simulated seconds",
+        "spec_fault": f"spec fault: {d['message']}" + (f" ({d['place']})" if d["place"] else ""),
+    }
+    words = {"crash": "crashes", "partition": "partitions", "lost": "messages lost", "duplicated": "messages duplicated"}
+    events = ", ".join(f"{n:,} {words[e]}" for e, n in d["events"].items() if n)
+    lines = [f"{d['spec']} · {d['instance']}: {', '.join(d['nodes'])}", said[d["verdict"]]]
+    lines.append(f"  {d['steps']:,} steps{f', {events}' if events else ''}; seed {d['seed']}")
+    lines += [f"  {name} was reached at step {n:,}" for name, n in d["witnesses"].items()]
+    lines += [f"  not checked, as it goes through too many values: {', '.join(d['unchecked'])}"] if d["unchecked"] else []
+    lines += [f"  recorded in {d['recorded']}"] if d["recorded"] else []
+    return lines
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,324 @@
+"""One node for real: the core behind TCP, with SQLite as its disk and the wall clock for its timers.
+
+    python -m impl.runtime.host DIR NAME            one node of the cluster that DIR/cluster.json describes
+
+A step is persisted and synced before any of its messages leaves.  Over a set network messages are sent once and may be lost.
+Over a bag or fifo network a message stays in the outbox until the receiver has it on disk, so it survives broken connections
+and restarts, and is handled exactly once, in the order of its sender.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import sys
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from impl.runtime.core import Core, Envelope, Ready, SpecFault
+from impl.runtime.plan import Address, Plan
+from impl.runtime.record import Recorder
+from impl.runtime.store import Store
+from impl.runtime.wire import DECODER, ENCODER, BadFrame, frame, pack, read_frame, unpack
+
+PENDING = 1000  # so many messages wait for a connection of a set network
+RETRY = 0.05, 1.0  # seconds until a broken connection is tried again: at first, at most
+
+Endpoint = tuple[str, int]
+
+
+@dataclass
+class Link:
+    """What is to be sent to one other node."""
+
+    target: str
+    waiting: deque[bytes]
+    wake: asyncio.Event
+    sent: int = 0  # the last number given to this connection
+
+
+class Host:
+    """A running node.  `finished` is set when it has to stop; `fault` says why, if a spec fault did it."""
+
+    def __init__(
+        self, plan: Plan, address: Address, endpoints: dict[str, Endpoint], store: Store, recorder: Recorder | None = None
+    ) -> None:
+        self.plan, self.address, self.endpoints, self.store, self.recorder = plan, address, endpoints, store, recorder
+        self.reliable = plan.network != "set"
+        self.rng = random.Random()
+        self.core = Core(plan, address, self.rng)
+        self.links = {n: Link(n, deque(), asyncio.Event()) for n in endpoints if n != address.name}
+        self.timers: dict[str, asyncio.TimerHandle] = {}
+        self.counts: Counter[str] = Counter()
+        self.fault: SpecFault | None = None
+        self.listening, self.finished = asyncio.Event(), asyncio.Event()
+        self.numbers: dict[str, tuple[str, int]] = {}  # message id → where it is in the inbox table
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until `finished` is set."""
+        host, port = self.endpoints[self.address.name]
+        server = await asyncio.start_server(self._serve, host, port)
+        self.listening.set()
+        tasks = [asyncio.create_task(self._connect(link)) for link in self.links.values()]
+        self._guard(self._start)
+        await self.finished.wait()
+        server.close()
+        for timer in self.timers.values():
+            timer.cancel()
+        for task in (*tasks, *self.tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, *self.tasks, return_exceptions=True)
+
+    def _guard(self, act: Any, *args: Any) -> None:
+        """Acts; a spec fault ends the node."""
+        if self.finished.is_set():
+            return
+        try:
+            act(*args)
+        except SpecFault as fault:
+            self.fault = fault
+            self.finished.set()
+
+    # steps
+
+    def _start(self) -> None:
+        boots = self.store.boot()
+        self._take(self.core.boot(self.store.state(), boots, {self.address.name: boots << 32}))
+        for source, number, body in self.store.inbox():
+            self._offer(source, number, body)
+        for name in self.core.process.spontaneous:
+            self._arm(name)
+        self._work()
+
+    def _work(self) -> None:
+        """Does what can be done now; after some steps others get their turn."""
+        for _ in range(100):
+            ready = self.core.poll() or self._eager()
+            if ready is None:
+                return
+            self._take(ready)
+        asyncio.get_running_loop().call_soon(self._guard, self._work)
+
+    def _eager(self) -> Ready | None:
+        protocol = self.plan.protocol
+        names = (n for n in self.core.process.spontaneous if protocol.timer(n).eager and n not in protocol.client)
+        return next((ready for n in names if (ready := self.core.attempt(n)) is not None), None)
+
+    def _take(self, ready: Ready) -> None:
+        """Persists a step, then lets it out."""
+        if self.reliable:
+            self._persist(ready)
+        elif ready.persist or ready.action.action.kind == "start":
+            self.store.commit(ready.persist)
+        self.counts[ready.name] += 1
+        if self.recorder:
+            self.recorder.step(time.time(), ready)
+        for name in self.core.process.spontaneous:
+            if ready.name in self.plan.protocol.timer(name).resets:
+                self._arm(name)
+        for e in ready.send:
+            if e.target == self.address.name:
+                if not self.reliable:
+                    asyncio.get_running_loop().call_soon(self._guard, self._arrived, e)
+            else:
+                self._send(e)
+
+    def _persist(self, ready: Ready) -> None:
+        """With its messages, which can then be sent again."""
+        handled = self.numbers.pop(ready.received.id, None) if ready.received else None
+        numbered = [(e.target, self.store.count(f"to {e.target}"), self._body(e)) for e in ready.send]
+        me = self.address.name
+        own = [row for row in numbered if row[0] == me]
+        self.store.commit(ready.persist, handled, [row for row in numbered if row[0] != me], own)
+        for _, number, body in own:
+            asyncio.get_running_loop().call_soon(self._guard, self._again, number, body)
+
+    def _again(self, number: int, body: bytes) -> None:
+        self._offer(self.address.name, number, body)
+        self._work()
+
+    # timers
+
+    def _arm(self, name: str) -> None:
+        timer = self.plan.protocol.timer(name)
+        if timer.eager or name in self.plan.protocol.client:
+            return
+        if name in self.timers:
+            self.timers[name].cancel()
+        delay = self.rng.uniform(timer.low, timer.high)
+        self.timers[name] = asyncio.get_running_loop().call_later(delay, self._guard, self._tick, name)
+
+    def _tick(self, name: str) -> None:
+        self._arm(name)
+        ready = self.core.attempt(name)
+        if ready is not None:
+            self._take(ready)
+            self._work()
+
+    # the network: what arrives
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError, BadFrame, asyncio.CancelledError):
+            source = await read_frame(reader)
+            while source in self.links:
+                number, body = await read_frame(reader)
+                if not self.reliable:
+                    self._guard(self._arrived, self._envelope(source, body))
+                else:
+                    if self.store.arrived(source, number, body):
+                        self._guard(self._again_from, source, number, body)
+                    writer.write(frame(number))
+        writer.close()
+        self.tasks.discard(task)
+
+    def _again_from(self, source: str, number: int, body: bytes) -> None:
+        self._offer(source, number, body)
+        self._work()
+
+    def _arrived(self, e: Envelope) -> None:
+        self.core.offer(e)
+        self._work()
+
+    def _offer(self, source: str, number: int, body: bytes) -> None:
+        e = self._envelope(source, body)
+        self.numbers[e.id] = (source, number)
+        self.core.offer(e)
+
+    def _body(self, e: Envelope) -> bytes:
+        types = self.plan.nodes.instance.messages[e.message].payload.fields
+        return ENCODER.encode([e.id, e.message, [pack(v, t) for v, (_, t) in zip(e.fields, types, strict=True)], e.clock])
+
+    def _envelope(self, source: str, body: bytes) -> Envelope:
+        number, message, fields, clock = DECODER.decode(body)
+        types = self.plan.nodes.instance.messages[message].payload.fields
+        values = tuple(unpack(d, t) for d, (_, t) in zip(fields, types, strict=True))
+        return Envelope(number, source, self.address.name, message, values, self.plan.addresses[source].identity, clock)
+
+    # the network: what leaves
+
+    def _send(self, e: Envelope) -> None:
+        link = self.links[e.target]
+        if not self.reliable:
+            link.waiting.append(frame([0, self._body(e)]))
+            if len(link.waiting) > PENDING:
+                link.waiting.popleft()
+        link.wake.set()
+
+    async def _connect(self, link: Link) -> None:
+        """Keeps a connection to one node, for as long as this one lives."""
+        pause = RETRY[0]
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(*self.endpoints[link.target])
+                pause, link.sent = RETRY[0], 0
+                writer.write(frame(self.address.name))
+                await self._pump(link, reader, writer)
+            except (OSError, asyncio.IncompleteReadError, BadFrame):
+                pause = min(2 * pause, RETRY[1])
+            await asyncio.sleep(pause * self.rng.uniform(0.5, 1.0))
+
+    async def _pump(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Sends what there is to send until the connection breaks."""
+        listener = asyncio.create_task(self._acknowledge(link, reader))
+        listener.add_done_callback(lambda _: link.wake.set())
+        try:
+            while not listener.done():
+                link.wake.clear()
+                for data in self._due(link):
+                    writer.write(data)
+                await writer.drain()
+                await link.wake.wait()
+        finally:
+            listener.cancel()
+            writer.close()
+            await asyncio.gather(listener, return_exceptions=True)
+
+    def _due(self, link: Link) -> list[bytes]:
+        if not self.reliable:
+            found = list(link.waiting)
+            link.waiting.clear()
+            return found
+        rows = [(n, body) for n, body in self.store.outbox(link.target) if n > link.sent]
+        link.sent = rows[-1][0] if rows else link.sent
+        return [frame([n, body]) for n, body in rows]
+
+    async def _acknowledge(self, link: Link, reader: asyncio.StreamReader) -> None:
+        while True:
+            self.store.acknowledged(link.target, int(await read_frame(reader)))
+
+
+# ── one process, one node ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Cluster:
+    """DIR/cluster.json: which spec, how bound, and who listens where."""
+
+    spec: str
+    instance: str | None
+    define: list[str]
+    nodes: int | None
+    endpoints: dict[str, Endpoint]
+    record: bool = True
+    whole: bool = False
+
+
+def plan_of(cluster: Cluster) -> Plan:
+    from checker import load
+    from checker.settings import sizes
+    from impl.runtime.plan import make_plan
+
+    model = load(cluster.spec)
+    return make_plan(model, cluster.instance, cluster.nodes, sizes(model, cluster.define))
+
+
+async def serve(cluster: Cluster, folder: Path, name: str) -> Host:
+    """Runs one node until a signal says to stop."""
+    plan = plan_of(cluster)
+    address = plan.addresses[name]
+    store = Store(folder / f"{name}.db", plan.process(address).vars)
+    with (folder / f"{name}.ndjson").open("ab", buffering=0) as file:
+        recorder = Recorder(plan, file.write, cluster.whole) if cluster.record else None
+        host = Host(plan, address, cluster.endpoints, store, recorder)
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, host.finished.set)
+        running = asyncio.create_task(host.run())
+        await asyncio.wait([running, ready := asyncio.create_task(host.listening.wait())], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        say({"listening": host.listening.is_set()})
+        await running
+    store.close()
+    return host
+
+
+def say(data: dict[str, Any]) -> None:
+    """One line to whoever started this node."""
+    sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """python -m impl.runtime.host DIR NAME"""
+    folder, name = Path(sys.argv[1]), sys.argv[2]
+    cluster = msgspec.json.decode((folder / "cluster.json").read_bytes(), type=Cluster)
+    host = asyncio.run(serve(cluster, folder, name))
+    fault = host.fault
+    place = host.plan.nodes.instance.model.place(fault.fault.node) if fault else None
+    summary = {"steps": host.counts.total(), "actions": dict(host.counts), "fault": str(fault) if fault else None, "place": place}
+    say(summary)
+    return 75 if fault else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

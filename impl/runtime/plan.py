@@ -1,0 +1,88 @@
+"""Who is there: the processes of a spec for so many nodes, each with an address, and who receives what.
+
+An address is a name ("Acceptor1", "Proposer-0", "TM"), the same in traces, files and messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from checker.core.bind import _uses
+from checker.core.local import bind_local
+from checker.core.meaning import render
+from checker.core.model import Model
+from checker.core.types import Id, Int, Sort, Value
+from checker.engines.python.node import Nodes, Process
+from checker.settings import Mistake
+from impl.runtime.protocol import Protocol, protocol_of
+
+
+@dataclass(frozen=True)
+class Address:
+    """One process of the cluster."""
+
+    name: str
+    process: str
+    identity: Value
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cluster: its nodes, compiled, and their addresses."""
+
+    nodes: Nodes
+    protocol: Protocol
+    addresses: dict[str, Address]
+    by_identity: dict[tuple[str, Value], Address] = field(repr=False)
+
+    def process(self, address: Address) -> Process:
+        return self.nodes.processes[address.process]
+
+    @property
+    def network(self) -> str:
+        return self.nodes.instance.network
+
+    def receivers(self, message: str, to: Value) -> list[Address]:
+        """Who receives a message, in order."""
+        declared = self.nodes.instance.messages[message]
+        return [self.by_identity[who] for who in self.nodes.receivers(declared, to)]
+
+
+def sizes_for(model: Model, nodes: int | None, protocol: Protocol) -> dict[str, Any]:
+    """Sizes of sorts and parameters by which every kind of process with identities has so many."""
+    known = {n: v for n, v in protocol.sizes.items() if n in model.params or n in model.sorts}
+    if nodes is None:
+        return known
+    for p in model.processes.values():
+        if isinstance(p.ident, Sort):
+            known[p.ident.name] = nodes
+        elif isinstance(p.ident, Int):
+            used = sorted(_uses(p.ident.hi) & model.params.keys())
+            if len(used) == 1:
+                known[used[0]] = nodes
+    return known
+
+
+def make_plan(model: Model, instance: str | None, nodes: int | None, overrides: dict[str, Any] | None = None) -> Plan:
+    """The cluster of so many nodes (default: as the instance says).  Raises NotRunnable, BindError, Mistake."""
+    protocol = protocol_of(model.name)
+    sizes = {**sizes_for(model, nodes, protocol), **(overrides or {})}
+    compiled = Nodes(bind_local(model, instance, sizes))
+    found = [Address(_name(p.name, i), p.name, i) for p in compiled.processes.values() for i in p.identities]
+    for p in compiled.processes.values():
+        if nodes is not None and p.identities != (None,) and len(p.identities) != nodes:
+            what = f"{p.name} has {len(p.identities)} identities in every such cluster"
+            raise Mistake(f"--nodes {nodes}: {what}", "set the sizes with -D NAME=VALUE instead")
+    return Plan(compiled, protocol, {a.name: a for a in found}, {(a.process, a.identity): a for a in found})
+
+
+def _name(process: str, identity: Value) -> str:
+    if identity is None:
+        return process
+    if isinstance(identity, Id):
+        return f"{process}{identity.index + 1}"
+    return f"{process}-{render(identity)}"
+
+
+__all__ = ["Address", "Plan", "make_plan"]

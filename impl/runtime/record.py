@@ -1,0 +1,67 @@
+"""What a run did, one JSON object a line (NDJSON), in the order in which it was done.
+
+    {"n": 7, "at": 0.041213, "node": "Acceptor1", "event": "step", "action": "on Prepare", "params": {}, "choices": {},
+     "received": {"id": "Proposer-0.1.1", "from": "Proposer-0", "message": "Prepare", "bal": 0},
+     "sent": [{"id": "Acceptor1.1.1", "to": "Proposer-0", "message": "Promise", "acc": "Acceptor1", ...}],
+     "persisted": ["promised"], "clock": {"Acceptor1": 2, "Proposer-0": 2}, "state": {"promised": 0}}
+
+`event` is "step" (also "start" and "restart"), "crash", "lost", "duplicated", "partition" or "heal".  `at` is in seconds
+of the run's clock; `clock` the vector clock after the step; `state` what changed, or everything.
+Values are plain JSON: identities by their names, sets as sorted lists, maps as objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from checker.core.ir import base_name
+from checker.core.types import Value
+from checker.trace import Plain
+from impl.runtime.core import Envelope, Ready
+from impl.runtime.plan import Plan
+
+ENCODER = msgspec.json.Encoder()
+
+
+class Recorder:
+    """Writes the lines of a run to `write`.  `whole`: every variable of the node after each step, not only what changed."""
+
+    def __init__(self, plan: Plan, write: Callable[[bytes], Any], whole: bool = False) -> None:
+        self.plan, self.write, self.whole = plan, write, whole
+        self.plain = Plain(plan.nodes.instance)
+        self.n = 0
+
+    def line(self, at: float, node: str | None, event: str, **more: Any) -> None:
+        self.n += 1
+        data = {"n": self.n, "at": round(at, 6), "node": node, "event": event, **more}
+        self.write(ENCODER.encode({k: v for k, v in data.items() if v is not None}) + b"\n")
+
+    def step(self, at: float, r: Ready) -> None:
+        """One atomic step of a node."""
+        a = r.action
+        state = r.state if self.whole else r.changed
+        self.line(
+            at,
+            r.node,
+            a.action.kind if a.action.kind in ("start", "restart") else "step",
+            action=a.action.name,
+            params={n: self.value(v) for (n, _), v in zip(a.params, r.params, strict=True)},
+            choices={base_name(n): self.value(v) for n, v in r.choices},
+            received=self.message(r.received, "from", r.received.source) if r.received else None,
+            sent=[self.message(e, "to", e.target) for e in r.send],
+            persisted=sorted(r.persist),
+            clock=dict(sorted(r.clock.items())),
+            state={v: self.value(x) for v, x in sorted(state.items())},
+        )
+
+    def message(self, e: Envelope, word: str, who: str) -> dict[str, Any]:
+        """A message as one object: where it comes from or goes to, its kind, and its fields."""
+        fields = self.plan.nodes.instance.messages[e.message].payload.fields
+        own = {n: self.value(v) for (n, _), v in zip(fields, e.fields, strict=True)}
+        return {"id": e.id, word: who, "message": e.message, **own}
+
+    def value(self, v: Value) -> Any:
+        return self.plain.value(v)

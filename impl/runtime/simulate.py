@@ -1,0 +1,281 @@
+"""A whole cluster in one thread under a seeded scheduler: network, disks, clocks and faults are all drawn from one seed, so a run
+can be repeated byte for byte.  Time is simulated: nothing waits.
+
+A step that changes durable variables keeps its node busy until the disk has synced; only then do its messages leave.  A crash
+in between loses the step, or (`torn`) only its messages.  Over a bag or fifo network, which lose nothing, a lost or cut-off
+message is sent again until it arrives, and what a node had not yet handled when it crashed is delivered again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from impl.runtime.core import Core, Envelope, Ready, SpecFault
+from impl.runtime.faults import Faults
+from impl.runtime.plan import Address, Plan
+from impl.runtime.record import Recorder
+from impl.runtime.shadow import Finding, Shadow
+
+AGAIN = 0.05  # seconds until a reliable network sends again
+STEPS = 1000  # so many steps of one node at one instant are taken for a loop of eager actions
+
+
+@dataclass
+class Node:
+    """A node and its surroundings: `disk` is what is synced, `writing` the step whose transaction is not."""
+
+    address: Address
+    drift: float
+    core: Core | None = None
+    disk: dict[str, Any] | None = None
+    boots: int = 0
+    clock: dict[str, int] = field(default_factory=dict)
+    writing: Ready | None = None
+    kept: list[Envelope] = field(default_factory=list)
+    timers: dict[str, int] = field(default_factory=dict)  # action → number of the timer that counts
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    seed: int
+    seconds: float = 0.0
+    steps: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    finding: Finding | None = None
+    fault: SpecFault | None = None
+    witnesses: dict[str, int] = field(default_factory=dict)
+
+
+class Simulation:
+    """One run.  `shadow`: check the spec's properties along it (None: do not)."""
+
+    def __init__(
+        self, plan: Plan, seed: int, faults: Faults, recorder: Recorder | None = None, shadow: Shadow | None = None
+    ) -> None:
+        self.plan, self.faults, self.recorder, self.shadow = plan, faults, recorder, shadow
+        self.rng = random.Random(seed)
+        self.now, self.number = 0.0, 0
+        self.queue: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        drift = faults.drift
+        self.nodes = {a.name: Node(a, 1 + self.rng.uniform(-drift, drift)) for a in plan.addresses.values()}
+        self.side: dict[str, int] = {}  # in a partition: which side a node is on
+        self.channels: dict[tuple[str, str], deque[Envelope]] = {}
+        self.outcome = Outcome(seed)
+        self.reliable = plan.network != "set"
+
+    def run(self, duration: float) -> Outcome:
+        """So many simulated seconds, or less if something is wrong.  Raises Divergence."""
+        for node in self.nodes.values():
+            self.start(node)
+        self._arm_faults()
+        try:
+            while self.queue and not self.outcome.finding:
+                at, _, act, args = heapq.heappop(self.queue)
+                if at > duration:
+                    break
+                self.now = at
+                act(*args)
+        except SpecFault as fault:
+            self.outcome.fault = fault
+        self.outcome.seconds = min(duration, self.now) if self.outcome.finding or self.outcome.fault else duration
+        if self.shadow:
+            self.outcome.witnesses = self.shadow.witnesses
+        return self.outcome
+
+    def after(self, delay: float, act: Callable[..., None], *args: Any) -> None:
+        self.number += 1
+        heapq.heappush(self.queue, (self.now + delay, self.number, act, args))
+
+    def note(self, event: str, node: str | None, **more: Any) -> None:
+        self.outcome.counts[event] += 1
+        if self.recorder:
+            self.recorder.line(self.now, node, event, **more)
+
+    # nodes
+
+    def start(self, node: Node) -> None:
+        """Boots a node, from its disk if it has run before."""
+        node.boots += 1
+        node.core = Core(self.plan, node.address, random.Random(self.rng.getrandbits(64)))
+        ready = node.core.boot(self._stored(node), node.boots, node.clock)
+        for e in node.kept:
+            node.core.offer(e)
+        node.kept = []
+        self._take(node, ready)
+        for name in node.core.process.spontaneous:
+            self._arm(node, name)
+
+    def _stored(self, node: Node) -> dict[str, Any] | None:
+        """The variables as a restart finds them: what is durable; the rest has its value when it was lost, and starts anew."""
+        if node.disk is None:
+            return None
+        volatile = [v for v in self.plan.process(node.address).vars if v not in node.disk]
+        return {**dict.fromkeys(volatile), **node.disk}
+
+    def work(self, node: Node) -> None:
+        """Lets a node do what it can do now."""
+        for _ in range(STEPS):
+            core = node.core
+            if core is None or node.writing or self.outcome.finding:
+                return
+            ready = core.poll() or self._eager(core)
+            if ready is None:
+                return
+            self._take(node, ready, again=False)
+        self.after(0.001, self.work, node)
+
+    def _eager(self, core: Core) -> Ready | None:
+        for name in core.process.spontaneous:
+            if self.plan.protocol.timer(name).eager and name not in self.plan.protocol.client:
+                ready = core.attempt(name)
+                if ready is not None:
+                    return ready
+        return None
+
+    def _take(self, node: Node, ready: Ready, again: bool = True) -> None:
+        """Persists a step, then lets it out."""
+        if ready.persist:
+            node.writing = ready
+            self.after(self.rng.uniform(0.0002, 0.004), self._synced, node, ready)
+        else:
+            self._done(node, ready)
+            if again:
+                self.work(node)
+
+    def _synced(self, node: Node, ready: Ready) -> None:
+        if node.writing is ready:
+            node.writing = None
+            self._done(node, ready)
+            self.work(node)
+
+    def _done(self, node: Node, ready: Ready, out: bool = True) -> None:
+        """A step has happened: it is on disk, and its messages leave."""
+        node.disk = {**(node.disk or {}), **ready.persist}
+        node.clock = ready.clock
+        self.outcome.steps += 1
+        self.outcome.counts[ready.name] += 1
+        if self.recorder:
+            self.recorder.step(self.now, ready)
+        if self.shadow and (finding := self.shadow.step(ready)):
+            self.outcome.finding = finding
+        for name in node.core.process.spontaneous if node.core else ():
+            if ready.name in self.plan.protocol.timer(name).resets:
+                self._arm(node, name)
+        for e in ready.send if out else ():
+            self.send(e)
+
+    # timers
+
+    def _arm(self, node: Node, name: str) -> None:
+        timer = self.plan.protocol.timer(name)
+        if timer.eager or name in self.plan.protocol.client:
+            return
+        self.number += 1
+        node.timers[name] = self.number
+        self.after(self.rng.uniform(timer.low, timer.high) * node.drift, self._tick, node, name, self.number)
+
+    def _tick(self, node: Node, name: str, number: int) -> None:
+        if node.core is None or node.timers.get(name) != number:
+            return
+        self._arm(node, name)
+        if not node.writing:
+            ready = node.core.attempt(name)
+            if ready is not None:
+                self._take(node, ready)
+
+    # the network
+
+    def send(self, e: Envelope) -> None:
+        """Puts a message on its way."""
+        if e.source == e.target:
+            self.after(0.0, self._arrive, e)
+        elif self.reliable:
+            self._queue(e)
+        elif self._cut(e) or self.rng.random() < self.faults.loss:
+            self.note("lost", e.target, id=e.id)
+        else:
+            self.after(self._delay(), self._arrive, e)
+            if self.rng.random() < self.faults.duplicate:
+                self.note("duplicated", e.target, id=e.id)
+                self.after(self._delay(), self._arrive, e)
+
+    def _delay(self) -> float:
+        return 0.0002 + self.rng.expovariate(1 / self.faults.delay) if self.faults.delay else 0.0
+
+    def _cut(self, e: Envelope) -> bool:
+        return bool(self.side) and self.side[e.source] != self.side[e.target]
+
+    def _queue(self, e: Envelope) -> None:
+        """A reliable channel: what arrives is the oldest under way, if the network keeps the order."""
+        self.channels.setdefault((e.source, e.target), deque()).append(e)
+        self.after(self._delay(), self._next, e)
+
+    def _next(self, e: Envelope) -> None:
+        if self._cut(e) or self.rng.random() < self.faults.loss:
+            self.after(AGAIN, self._next, e)
+            return
+        channel = self.channels[e.source, e.target]
+        if self.plan.network == "fifo":
+            e = channel.popleft()
+        else:
+            channel.remove(e)
+        self._arrive(e)
+
+    def _arrive(self, e: Envelope) -> None:
+        node = self.nodes[e.target]
+        if node.core is not None:
+            node.core.offer(e)
+            self.work(node)
+        elif self.reliable:
+            node.kept.append(e)
+        else:
+            self.note("lost", e.target, id=e.id)
+
+    # faults
+
+    def _arm_faults(self) -> None:
+        if self.faults.crash:
+            self.after(self.rng.expovariate(1 / self.faults.crash), self._crash)
+        if self.faults.partition and len(self.nodes) > 1:
+            self.after(self.rng.expovariate(1 / self.faults.partition), self._partition)
+
+    def _crash(self) -> None:
+        self.after(self.rng.expovariate(1 / self.faults.crash), self._crash)
+        up = [n for n in self.nodes.values() if n.core is not None and n.disk is not None]
+        if up:
+            self.crash(self.rng.choice(up))
+
+    def crash(self, node: Node) -> None:
+        """A node stops where it is, and is back some time later."""
+        core, writing = node.core, node.writing
+        assert core is not None
+        node.core = node.writing = None
+        inbox = core.inbox if self.reliable else []
+        if writing and self.rng.random() < self.faults.torn:
+            self._done(node, writing, out=self.reliable)  # what a reliable network sends is in the same transaction
+        elif writing and writing.received and self.reliable:
+            inbox = [writing.received, *inbox]
+        node.kept = [*inbox, *node.kept]
+        self.note("crash", node.address.name)
+        self.after(self.rng.expovariate(1 / self.faults.outage), self._restart, node)
+
+    def _restart(self, node: Node) -> None:
+        if node.core is None:
+            self.start(node)
+
+    def _partition(self) -> None:
+        self.side = {name: self.rng.randrange(2) for name in self.nodes}
+        self.note("partition", None, sides=[[n for n, s in self.side.items() if s == k] for k in (0, 1)])
+        self.after(self.rng.expovariate(1 / self.faults.outage), self._heal)
+
+    def _heal(self) -> None:
+        self.side = {}
+        self.note("heal", None)
+        self.after(self.rng.expovariate(1 / self.faults.partition), self._partition)

@@ -1,0 +1,37 @@
+"""Runs of shipped specs, as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checker import load
+from impl.runtime.faults import parse_faults
+from impl.runtime.plan import make_plan
+from impl.runtime.record import Recorder
+from impl.runtime.shadow import Shadow
+from impl.runtime.simulate import Simulation
+
+EVERYTHING = "crash=1,partition=2,loss,duplicate,drift,delay"
+
+
+@pytest.fixture
+def simulate() -> Any:
+    """simulate(spec, instance, seed, faults, seconds, nodes, sizes) → (outcome, recorded bytes, the simulation)."""
+
+    def run(
+        spec: str,
+        instance: str | None = None,
+        seed: int = 0,
+        faults: str = EVERYTHING,
+        seconds: float = 5,
+        nodes: int | None = None,
+        sizes: dict[str, Any] | None = None,
+    ) -> Any:
+        plan = make_plan(load(spec), instance, nodes, sizes)
+        lines: list[bytes] = []
+        simulation = Simulation(plan, seed, parse_faults(faults), Recorder(plan, lines.append), Shadow(plan))
+        return simulation.run(seconds), b"".join(lines), simulation
+
+    return run

@@ -1,0 +1,173 @@
+"""Real nodes: TCP, SQLite, kill -9.  Waits are for events, with a limit that only a broken run reaches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checker import load
+from checker.core.types import BagOf, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, values
+from checker.language import load_model
+from checker.settings import Mistake
+from checker.source import Source
+from impl.runtime.cluster import free_ports, merged, prepare, spawn, stop
+from impl.runtime.host import Cluster, Host
+from impl.runtime.plan import Plan, make_plan
+from impl.runtime.record import Recorder
+from impl.runtime.store import Store
+from impl.runtime.wire import DECODER, ENCODER, pack, unpack
+
+LIMIT = 60.0
+
+
+def hosts(plan: Plan, folder: Path, lines: list[bytes]) -> dict[str, Host]:
+    ports = free_ports(len(plan.addresses))
+    endpoints = {a: ("127.0.0.1", p) for a, p in zip(plan.addresses, ports, strict=True)}
+    recorder = Recorder(plan, lines.append)
+    return {
+        a.name: Host(plan, a, endpoints, Store(folder / f"{a.name}.db", plan.process(a).vars), recorder)
+        for a in plan.addresses.values()
+    }
+
+
+def run_until(found: dict[str, Host], done: Callable[[], bool]) -> None:
+    """Runs the nodes in this process until `done`."""
+
+    async def go() -> None:
+        running = [asyncio.create_task(h.run()) for h in found.values()]
+        end = time.monotonic() + LIMIT
+        while not done():
+            assert time.monotonic() < end and not any(h.fault for h in found.values())
+            await asyncio.sleep(0.01)
+        for h in found.values():
+            h.finished.set()
+        await asyncio.gather(*running)
+
+    asyncio.run(go())
+    for h in found.values():
+        h.store.close()
+
+
+def test_paxos_chooses_over_tcp(tmp_path: Path) -> None:
+    lines: list[bytes] = []
+    found = hosts(make_plan(load("paxos"), None, None), tmp_path, lines)
+    run_until(found, lambda: sum(h.counts["on Accept"] > 0 for h in found.values()) >= 2)
+    votes = [h.core.state["vote"] for n, h in found.items() if n.startswith("Acceptor")]
+    assert sum(v is not None for v in votes) >= 2
+    for h in found.values():
+        again = Store(tmp_path / f"{h.address.name}.db", h.core.process.vars)
+        kept = again.state()
+        assert kept is not None
+        assert {v: kept[v] for v in h.core.process.durable} == {v: h.core.state[v] for v in h.core.process.durable}
+        again.close()
+
+
+QUEUE = """network fifo capacity 1000
+message Ping(n: 0..1000000)
+single process Sender
+    durable n: 0..1000000 = 0
+    action Go
+        n := n + 1
+        send Ping(n)
+single process Receiver
+    durable got: 0..1000000 = 0
+    on Ping(n)
+        require n == got + 1
+        got := n
+instance main:
+    slow
+"""
+
+
+def test_a_fifo_network_survives_restarts(tmp_path: Path) -> None:
+    """Each message is handled exactly once and in order, whoever is stopped: another would never be taken."""
+    plan = make_plan(load_model(Source("queue", QUEUE)), None, None)
+    for _ in range(3):
+        found = hosts(plan, tmp_path, [])
+        run_until({"Sender": found["Sender"]}, lambda found=found: found["Sender"].counts["Go"] >= 2)  # type: ignore[misc]
+        found["Receiver"].store.close()
+        found = hosts(plan, tmp_path, [])
+        before = Store(tmp_path / "Receiver.db", {}).counter("from Sender")
+        run_until(found, lambda found=found, before=before: found["Receiver"].counts["on Ping"] > before % 2)  # type: ignore[misc]
+    found = hosts(plan, tmp_path, [])
+    sent = Store(tmp_path / "Sender.db", plan.process(plan.addresses["Sender"]).vars).state()
+    assert sent is not None
+    run_until(found, lambda: found["Receiver"].core.state.get("got", 0) >= sent["n"])
+
+
+def test_a_killed_node_goes_on_from_its_disk(tmp_path: Path) -> None:
+    """kill -9: a ballot that has begun is never begun again."""
+    plan = make_plan(load("paxos"), None, None)
+    prepare(plan, tmp_path, Cluster("paxos", None, [], None, {}))
+    record = tmp_path / "Proposer-0.ndjson"
+
+    def begun() -> list[int]:
+        lines = [json.loads(x) for x in record.read_bytes().splitlines() if x.endswith(b"}")] if record.exists() else []
+        return [x["state"]["ballot"] for x in lines if x.get("action") == "Begin"]
+
+    def wait(n: int) -> None:
+        end = time.monotonic() + LIMIT
+        while len(begun()) < n:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    node = spawn(tmp_path, "Proposer-0")
+    wait(1)
+    os.kill(node.pid, signal.SIGKILL)
+    node.communicate()
+    before = len(begun())
+    node = spawn(tmp_path, "Proposer-0")
+    wait(before + 1)
+    assert stop(node)["fault"] is None
+    ballots = begun()
+    assert ballots == sorted(set(ballots))
+
+
+def test_a_folder_belongs_to_one_cluster(tmp_path: Path) -> None:
+    plan = make_plan(load("paxos"), None, None)
+    first = prepare(plan, tmp_path, Cluster("paxos", None, [], None, {}))
+    assert prepare(plan, tmp_path, Cluster("paxos", None, [], None, {})).endpoints == first.endpoints
+    with pytest.raises(Mistake, match="another cluster"):
+        prepare(plan, tmp_path, Cluster("paxos", "amnesia", [], None, {}))
+
+
+def test_records_are_merged_in_an_order_that_can_be(tmp_path: Path) -> None:
+    """A clock that is behind does not make a message arrive before it was sent."""
+    lines: dict[str, list[dict[str, Any]]] = {
+        "a": [{"at": 5.0, "node": "a", "sent": [{"id": "a.1"}]}],
+        "b": [{"at": 1.0, "node": "b", "sent": []}, {"at": 2.0, "node": "b", "received": {"id": "a.1"}, "sent": []}],
+    }
+    files = [tmp_path / name for name in lines]
+    for file in files:
+        file.write_text("".join(json.dumps(x) + "\n" for x in lines[file.name]) + '{"at": 9, "cut off')
+    found = [json.loads(x) for x in merged(files)]
+    assert [(x["n"], x["at"]) for x in found] == [(1, 1.0), (2, 5.0), (3, 2.0)]
+
+
+TYPES: list[Type] = [
+    Int(-(1 << 80), 1 << 80),
+    Option(Sort("Value", 3)),
+    Record("Vote", (("bal", Int(0, 2)), ("val", Option(Enum("Colour", ("red", "green")))))),
+    Set(Tuple((Int(0, 1), Sort("Value", 2)))),
+    MapOf(Sort("Value", 2), Seq(Int(0, 1), 2)),
+    BagOf(Enum("Colour", ("red", "green")), 3),
+]
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_values_travel_as_they_are(data: Any) -> None:
+    t = data.draw(st.sampled_from(TYPES))
+    v = data.draw(st.integers(-(1 << 80), 1 << 80) if t == TYPES[0] else st.sampled_from(list(values(t))))
+    there = ENCODER.encode(pack(v, t))
+    assert unpack(DECODER.decode(there), t) == v
