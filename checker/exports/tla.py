@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -126,6 +127,7 @@ class Exporter:
         self.vars = {n: identifier(n) for n in instance.vars}
         self.enums: dict[str, Enum] = {}
         self.locals: dict[str, str] = {}
+        self.scope: list[str] = []
         self.used = {*self.vars.values(), *map(identifier, instance.sorts), *self._identities()}
         self.fresh = 0
 
@@ -273,12 +275,15 @@ class Exporter:
                 good = self.block(rest, names, start)
                 return f"/\\ IF {self.expr(s.cond, names)}\n   THEN\n{_indent(good, 6)}\n   ELSE {self._faulty(start)}"
             case LetStmt():
-                return self._let(self.local(s.name), self.expr(s.value, names), self.block(rest, names, start))
+                value = self.expr(s.value, names)
+                with self._binding(s.name) as name:
+                    return self._let(name, value, self.block(rest, names, start))
             case Choose():
                 domain = self.expr(s.domain, names)
                 if isinstance(s.domain.type, BagOf):
                     domain = f"DOMAIN {domain}"
-                return f"/\\ \\E {self.local(s.name)} \\in {domain} :\n{_indent(self.block(rest, names, start), 6)}"
+                with self._binding(s.name) as name:
+                    return f"/\\ \\E {name} \\in {domain} :\n{_indent(self.block(rest, names, start), 6)}"
             case Assign():
                 return self._assign(s, rest, names, start)
             case IfStmt():
@@ -286,6 +291,16 @@ class Exporter:
             case ForAll():
                 return self.block((*self._written_out(s), *rest), names, start)
         raise AssertionError(s)
+
+    @contextmanager
+    def _binding(self, name: str) -> Iterator[str]:
+        """What a name bound by a statement is called in the rest of it: anew in each run of a loop, as they stand in each other."""
+        outer = self.locals.pop(name) if name in self.scope else None
+        self.scope.append(name)
+        yield self.local(name)
+        self.scope.pop()
+        if outer is not None:
+            self.locals[name] = outer
 
     def _let(self, name: str, value: str, body: str) -> str:
         return f"/\\ LET {name} == {value} IN\n{_indent(body, 6)}"

@@ -156,3 +156,28 @@ def test_a_fault_of_the_bound_or_terminal_is_a_violation_there(name: str, tmp_pa
 def test_a_spec_fault_is_a_violation_there(tmp_path: Path) -> None:
     jar()
     compare(bind(load_model(Source("faulty.spec", FAULTY))), tmp_path)
+
+
+LOOPED = """
+protocol looped
+type Key = 0..1
+var m: map Key -> 0..2 = {k: 0 for k in Key}
+action Step
+    for k in Key
+        let more = m[k] + 1
+        m[k] := more if more <= 2 else 0
+instance one:
+    expect holds
+"""
+
+
+def test_a_name_in_a_loop_is_another_one_in_each_run() -> None:
+    """They stand in each other, and TLA+ defines a name once."""
+    text, _ = export(bind(load_model(Source("looped.spec", LOOPED))))
+    assert [text.count(f"LET {name} ==") for name in ("more", "more_2", "more_3")] == [1, 1, 0]
+
+
+@pytest.mark.slow
+def test_a_loop_is_the_same_there(tmp_path: Path) -> None:
+    jar()
+    compare(bind(load_model(Source("looped.spec", LOOPED))), tmp_path)
