@@ -41,12 +41,12 @@ class Compiled:
     addresses: dict[str, int]
     sites: list[Site]
     sorts: tuple[int, ...]
-    ir: str
-    engine: Any
+    engines: list[Any]
 
 
 class Compiler:
-    """Builds the module of one program."""
+    """Builds the modules of one program: what the search calls, and, if there is symmetry, what canonisation calls.  They are apart
+    so that the machine code of the first, by far the larger, is the same with and without symmetry."""
 
     def __init__(self, program: Program, symmetry: bool) -> None:
         self.program, self.module = program, Module()
@@ -55,8 +55,8 @@ class Compiler:
         self.sorts = program.instance.sorts if symmetry else {}
         self.functions: list[Fn] = []
 
-    def build(self) -> str:
-        """The whole module as LLVM IR."""
+    def build(self) -> list[str]:
+        """The modules as LLVM IR."""
         p = self.program
         if len(p.predicates) > MAX_PREDICATES or len(p.steps) > MAX_PREDICATES:
             raise Unsupported(f"more than {MAX_PREDICATES} properties")
@@ -66,8 +66,14 @@ class Compiler:
         self._action("start", p.initial, False)
         self._expand("initial", ["start"])
         self._check("check", [q.expr for q in p.predicates])
+        found = [self._text()]
         if self.sorts:
+            self.module, self.functions = Module(), []
             self._symmetry()
+            found.append(self._text())
+        return found
+
+    def _text(self) -> str:
         head = [DECLARATIONS, "declare i64 @llvm.umin.i64(i64, i64)"]
         return "\n".join(head + [f.text() for f in self.functions] + self.module.text())
 
@@ -171,12 +177,11 @@ def compile_program(program: Program, symmetry: bool, extra: dict[str, list[Expr
     compiler = Compiler(program, symmetry)
     for name, exprs in (extra or {}).items():
         compiler.add_predicates(name, exprs)
-    ir = compiler.build()
-    engine = load(ir)
+    engines = [load(ir) for ir in compiler.build()]
     names = ["expand", "initial", "check", "refine", "permute", "key", *(extra or {})]
-    addresses = {n: engine.get_function_address(n) for n in names}
+    addresses = {n: max(e.get_function_address(n) for e in engines) for n in names}  # 0: it is not in there
     sites = sorted(compiler.sites, key=lambda s: compiler.sites[s])
-    return Compiled(compiler.layout, addresses, sites, tuple(compiler.sorts.values()), ir, engine)
+    return Compiled(compiler.layout, addresses, sites, tuple(compiler.sorts.values()), engines)
 
 
 __all__ = ["Compiled", "compile_program"]
