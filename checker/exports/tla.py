@@ -294,7 +294,7 @@ class Exporter:
 
     @contextmanager
     def _binding(self, name: str) -> Iterator[str]:
-        """What a name bound by a statement is called in the rest of it: anew in each run of a loop, as they stand in each other."""
+        """What a name that a statement binds is called after it: anew in each run of a loop, as those stand in each other."""
         outer = self.locals.pop(name) if name in self.scope else None
         self.scope.append(name)
         yield self.local(name)

@@ -45,8 +45,8 @@ class Compiled:
 
 
 class Compiler:
-    """Builds the modules of one program: what the search calls, and, if there is symmetry, what canonisation calls.  They are apart
-    so that the machine code of the first, by far the larger, is the same with and without symmetry."""
+    """Builds the modules of one program: what the search calls, and, if there is symmetry, what canonisation calls.
+    They are apart so that the machine code of the first, by far the larger, is the same with and without symmetry."""
 
     def __init__(self, program: Program, symmetry: bool) -> None:
         self.program, self.module = program, Module()
