@@ -102,7 +102,8 @@ class Reader:
         """A function of the fields of a line that gives the value of a parsed expression."""
         made = ast.parse("lambda _e: 0", mode="eval")
         assert isinstance(made.body, ast.Lambda)
-        made.body.body = _Rewrite(self.defined, text).visit(tree_of(tree))
+        body = _Rewrite(self.defined, text).visit(tree_of(tree))
+        made.body.body = _path(body) or body
         code = compile(ast.fix_missing_locations(made), "<binding>", "eval")
         run = eval(code, {"__builtins__": {}, "_get": get, "_missing": MISSING, **FUNCTIONS})
 
@@ -188,6 +189,17 @@ class _Rewrite(ast.NodeTransformer):
         node.elt = self.visit(node.elt)
         self.bound = before
         return node
+
+
+def _path(e: ast.AST) -> ast.expr | None:
+    """A way into a line as plain indexing, if the whole expression is one: then what is not there raises, and is MISSING."""
+    match e:
+        case ast.Name(id="_e"):
+            return e
+        case ast.Call(func=ast.Name(id="_get"), args=[base, ast.Constant() | ast.UnaryOp(operand=ast.Constant()) as key]):
+            inner = _path(base)
+            return ast.Subscript(inner, key, ast.Load()) if inner is not None else None
+    return None
 
 
 def _get(base: ast.expr, key: ast.expr) -> ast.Call:

@@ -273,7 +273,9 @@ class Search:
                 continue
             args = self._arguments(o, call, i)
             for message in self._messages(c, p, call, args, o, quiet):
-                yield from self._step(c, p, call, args, message)
+                foreign = message is not None and not quiet and o.received is not None and o.received.open
+                q = replace(p, state=self.machine.arrived(p.state, message)) if foreign and message is not None else p
+                yield from self._step(c, q, call, args, message)
 
     def _meant(self, call: Call, o: Occasion) -> bool:
         """Is the message that the event received one that this handler takes?"""

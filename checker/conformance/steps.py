@@ -57,6 +57,18 @@ class Machine:
             elif not isinstance(result, int):
                 yield Outcome(result[0], choices, message, tuple(result[1]))
 
+    def arrived(self, state: State, m: Rec) -> State:
+        """The state with one more message to receive, from nobody in particular."""
+        if self.hollow:
+            return state
+        var, content = self.instance.messages[m.name].var, state[self.instance.messages[m.name].var]
+        if self.instance.network == "set":
+            return {**state, var: content | {m}}
+        if self.instance.network == "bag":
+            return {**state, var: content.add(m)}
+        sender, to = m.values[-1], m.values[-2]
+        return {**state, var: content.set(sender, content[sender].set(to, (m, *content[sender][to])))}
+
     def closed(self, action: Transition, given: Env) -> None:
         """Raises TooOpen if a parameter with too many values is not given."""
         for name, n in self.large[id(action)]:

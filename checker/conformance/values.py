@@ -28,8 +28,8 @@ from checker.core.types import (
     Tuple,
     Type,
     Value,
+    card,
     show,
-    values,
 )
 from checker.settings import nearest
 
@@ -56,15 +56,15 @@ class Decoder:
 
     def __init__(self, instance: Instance, written: dict[str, dict[str, str]]) -> None:
         self.written = written
-        self.quick: dict[Type, Callable[[Any], Value]] = {}
+        self.quick: dict[int, tuple[Type, Callable[[Any], Value]]] = {}
         self.identities = {s: {name: Id(s, i) for i, name in enumerate(_names(instance, s))} for s in instance.model.sorts}
 
     def read(self, t: Type, j: Any) -> Value:
         """The value of type t.  Ranges are not looked at.  Raises Unreadable."""
-        quick = self.quick.get(t)
-        if quick is None:
-            quick = self.quick[t] = self._quick(t)
-        return quick(j)
+        known = self.quick.get(id(t))  # types are large to hash
+        if known is None:
+            known = self.quick[id(t)] = t, self._quick(t)
+        return known[1](j)
 
     def _quick(self, t: Type) -> Callable[[Any], Value]:
         """What reads values of one type; what is common without a look at the type."""
@@ -157,7 +157,7 @@ class Decoder:
                 return bag
             case MapOf(k, v) if isinstance(j, dict):
                 found = {self.read(k, int(x) if isinstance(k, Int) else x): self.read(v, y) for x, y in j.items()}
-                if len(found) == sum(1 for _ in values(k)):
+                if len(found) == card(k):
                     return Map(found)
                 raise Unreadable(f"{_shown(j)} has not all of {show(k)} as keys")
         raise Unreadable(f"{_shown(j)} is no {show(t)}")

@@ -57,6 +57,9 @@ class Map(Mapping[Value, Value]):
     def __len__(self) -> int:
         return len(self._data)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Map) and self._data == other._data
+
     def __hash__(self) -> int:
         if self._hash is None:
             self._hash = hash(frozenset(self._data.items()))

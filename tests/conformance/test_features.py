@@ -1,0 +1,295 @@
+"""What a binding can say, one thing at a time, on a small spec: nodes with a counter that tell each other."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import checker
+from checker.conformance.answer import Answer, validate
+from checker.conformance.binding import parse
+
+SPEC = """
+protocol counters
+    "Counters that tell each other (nobody, 2025)."
+
+sort Node
+param top: int
+param bad: int = 99
+network NETWORK
+message Told(n: 0..top)
+
+process Node
+    durable n: 0..top = 0
+    var heard: 0..top = 0
+    var up: bool = true
+
+    action Up
+        require n < top
+        n += 1
+
+    action Jump(by: 1..top)
+        require n + by <= top
+        n += by
+
+    action Tell(to: Node)
+        require to != self
+        send Told(n) to to
+
+    on Told(k) from p
+        require p != self
+        heard := max(heard, k)
+
+invariant NotBad: forall p: Node. n[p] != bad
+step Grows: forall p: Node. n[p] <= n'[p]
+terminal: true
+
+instance two: Node = 2, top = 3
+    expect holds
+"""
+BASE = """
+faults = FAULTS
+[sizes]
+Node = ["a", "b", "c"]
+top = 50
+[names]
+self = "Node = node"
+[after]
+"n[self]" = "n"
+"heard[self]" = "heard"
+[receive]
+when = "ev == 'recv'"
+message = "{ 'type': 'Told', 'n': k }"
+from = "src"
+"""
+IDS = """
+id = "id"
+[send]
+each = "[send] if has(send) else []"
+message = "{ 'type': 'Told', 'n': it.k }"
+to = "it.to"
+id = "it.id"
+"""
+RULES = """
+[[event]]
+when = "ev == 'up'"
+do = "Up"
+[[event]]
+when = "ev == 'tell'"
+do = "Tell(to = send.to)"
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    def run(lines: Any, *parts: str, network: str = "bag capacity 2", faults: str = "[]", head: str = "") -> Answer:
+        spec = tmp_path / "counters.spec"
+        spec.write_text(SPEC.replace("NETWORK", network))
+        files = []
+        for i, file in enumerate(lines if lines and isinstance(lines[0], list) else [lines]):
+            path = tmp_path / f"log{i}.ndjson"
+            path.write_text("".join(json.dumps(x) + "\n" for x in file))
+            files.append(str(path))
+        binding = parse(head + BASE.replace("FAULTS", faults) + "\n".join(parts), "binding.toml")
+        return validate(checker.load(spec), files, binding)
+
+    return run
+
+
+def up(node: str, n: int, **more: Any) -> dict[str, Any]:
+    return {"ev": "up", "node": node, "n": n, **more}
+
+
+def tell(node: str, to: str, k: int, mid: int, **more: Any) -> dict[str, Any]:
+    return {"ev": "tell", "node": node, "send": {"to": to, "k": k, "id": mid}, **more}
+
+
+def recv(node: str, src: str, k: int, mid: int, **more: Any) -> dict[str, Any]:
+    return {"ev": "recv", "node": node, "src": src, "k": k, "id": mid, **more}
+
+
+def line(said: Answer) -> int:
+    assert said.result.verdict == "reject" and said.result.stopped
+    return said.result.stopped.event.lines[0].number
+
+
+def test_partial_observation(run: Any) -> None:
+    assert run([up("a", 1), {"ev": "up", "node": "a"}, up("a", 3)], RULES).exit == 0
+    assert line(run([up("a", 1), {"ev": "up", "node": "a"}, up("a", 2)], RULES)) == 3
+
+
+@pytest.mark.parametrize("network", ["set", "bag capacity 2", "fifo capacity 2"])
+def test_messages_by_id(run: Any, network: str) -> None:
+    good = [up("a", 1), tell("a", "b", 1, 7), up("a", 2), tell("a", "b", 2, 8), recv("b", "a", 1, 7, heard=1)]
+    assert run([*good, recv("b", "a", 2, 8, heard=2)], IDS, RULES, network=network).exit == 0
+    assert line(run([*good, recv("b", "a", 2, 9)], IDS, RULES, network=network)) == 6
+    assert line(run([*good, recv("c", "a", 2, 8)], IDS, RULES, network=network)) == 6
+    assert line(run([*good, recv("b", "a", 3, 8)], IDS, RULES, network=network)) == 6
+    twice = run([*good, recv("b", "a", 1, 7)], IDS, RULES, network=network)
+    assert twice.exit == (0 if network == "set" else 14)
+
+
+def test_fifo_keeps_the_order(run: Any) -> None:
+    lines = [tell("a", "b", 0, 1), up("a", 1), tell("a", "b", 1, 2), recv("b", "a", 1, 2)]
+    assert line(run(lines, IDS, RULES, network="fifo capacity 2")) == 4
+    assert run(lines, IDS, RULES, network="bag capacity 2").exit == 0
+    lost = "[[silent]]\ndo = 'loss'\nlimit = 1"
+    assert run(lines, IDS, RULES, lost, network="fifo capacity 2", faults='["loss"]').exit == 0
+
+
+def test_a_message_may_come_from_outside(run: Any) -> None:
+    assert line(run([recv("a", "b", 3, 1, heard=3)], RULES)) == 1
+    assert run([recv("a", "b", 3, 1, heard=3)], "open = true", RULES).exit == 0
+
+
+def test_several_lines_are_one_event(run: Any) -> None:
+    lines = [{"ev": "up", "node": "a", "t": 1}, {"ev": "up", "node": "b", "t": 1}, {"node": "b", "t": 1, "now": 1}]
+    lines += [{"node": "a", "t": 1, "now": 1}, {"ev": "up", "node": "a", "t": 2}, {"node": "a", "t": 2, "now": 2}]
+    more = "[fields]\nn = 'last.now'"
+    assert run(lines, RULES, "[group]\nby = 't'", more).exit == 0
+    lines[3]["now"] = 2
+    assert line(run(lines, RULES, "[group]\nby = 't'", more)) == 1
+
+
+def test_from_a_line_to_a_line_is_one_event(run: Any) -> None:
+    lines = [
+        {"ev": "up", "node": "a"},
+        {"ev": "up", "node": "b"},
+        {"node": "b", "end": 1, "n": 1},
+        {"node": "a", "end": 1, "n": 1},
+    ]
+    group = "[group]\nbegin = 'has(ev)'\nend = 'has(end)'\n[fields]\nn = 'last.n'"
+    assert run(lines, RULES, group).exit == 0
+    assert run(lines, RULES, group).result.events == 2
+
+
+def test_one_line_is_several_steps(run: Any) -> None:
+    rule = '[[event]]\nwhen = "ev == \'many\'"\ndo = "Jump{len(bys)}(by = bys[i]); Up?; Up*"\n'
+    many = [{"ev": "many", "node": "a", "bys": [1, 2], "n": 7}]
+    assert run(many, rule).exit == 0
+    assert line(run([{"ev": "many", "node": "a", "bys": [1, 2], "n": 2}], rule)) == 1
+    few = run(many, rule, head="repeat = 2\n")
+    assert (few.exit, few.result.verdict) == (20, "inconclusive")
+
+
+def test_one_of_several_steps(run: Any) -> None:
+    rule = '[[event]]\ndo = "Up | Jump"\nrequire = ["n[self] >= 2"]\n'
+    assert run([{"node": "a", "n": 2}], rule).exit == 0
+    assert line(run([{"node": "a", "n": 1}], rule)) == 1
+
+
+def test_silent_steps_are_bounded_and_counted(run: Any) -> None:
+    quiet = '[[silent]]\ndo = "Up"\nlimit = 2\nrun = 2\n'
+    said = run([up("a", 1), up("a", 4), up("a", 5)], RULES, quiet)
+    assert said.exit == 0 and said.silent() == (2,)
+    assert line(run([up("a", 1), up("a", 3), up("a", 6)], RULES, quiet)) == 3
+
+
+def test_silent_steps_come_before_what_they_are_for(run: Any) -> None:
+    quiet = '[[silent]]\ndo = "crash Node"\nwhen = "ev == \'recv\'"\n'
+    lines = [tell("a", "b", 0, 1), up("a", 1), tell("a", "b", 1, 2), recv("b", "a", 1, 2, heard=1), recv("b", "a", 0, 1, heard=0)]
+    assert line(run(lines, IDS, RULES)) == 5
+    said = run(lines, IDS, RULES, quiet, faults='["crash(Node)"]')
+    assert said.exit == 0 and said.silent() == (1,)
+
+
+def test_the_first_lines_give_the_initial_state(run: Any) -> None:
+    rule = "[[event]]\nwhen = \"ev == 'start'\"\nset = { 'n[self]' = 'n' }\n"
+    start = {"ev": "start", "node": "a", "n": 40}
+    assert run([start, up("a", 41), up("b", 1)], RULES, rule).exit == 0
+    assert line(run([up("a", 1), start], RULES, rule)) == 2
+
+
+def test_what_is_not_updated_stays(run: Any) -> None:
+    rule = "[[event]]\nwhen = \"ev == 'maybe'\"\ndo = \"Up?\"\nafter = { 'n[self]' = { update = 'new' } }\nobserve = false\n"
+    assert run([{"ev": "maybe", "node": "a", "new": 1}, {"ev": "maybe", "node": "a"}, up("a", 2)], RULES, rule).exit == 0
+    assert line(run([{"ev": "maybe", "node": "a"}, up("a", 2)], RULES, rule)) == 2
+
+
+def test_a_line_may_only_look(run: Any) -> None:
+    rule = '[[event]]\nwhen = "ev == \'look\'"\nrequire = ["exists q: Node. sent Told(n[self]) to q"]\n'
+    lines = [up("a", 1), tell("a", "b", 1, 7), {"ev": "look", "node": "a"}]
+    assert run(lines, RULES, rule).exit == 0
+    assert line(run([up("a", 1), {"ev": "look", "node": "a"}], RULES, rule)) == 2
+
+
+def test_a_property_is_named(run: Any, tmp_path: Path) -> None:
+    binding = BASE.replace("FAULTS", "[]").replace("top = 50", "top = 50\nbad = 2") + RULES
+    spec, log = tmp_path / "counters.spec", tmp_path / "log.ndjson"
+    spec.write_text(SPEC.replace("NETWORK", "set"))
+    log.write_text("".join(json.dumps(up("a", n)) + "\n" for n in (1, 2)))
+    said = validate(checker.load(spec), [str(log)], parse(binding))
+    assert line(said) == 2 and said.diagnosis and (said.diagnosis.about, said.diagnosis.property) == ("property", "NotBad")
+    assert validate(checker.load(spec), [str(log)], parse("skip = ['NotBad']\n" + binding)).exit == 0
+
+
+# ── order ──
+
+
+def clock(a: int, b: int) -> dict[str, Any]:
+    return {"vc": {"a": a, "b": b}}
+
+
+def test_files_are_merged_by_clocks(run: Any) -> None:
+    order = "[order]\nby = 'clock'\n"
+    one = [up("a", 1, **clock(1, 0)), tell("a", "b", 1, 7, **clock(2, 0)), recv("a", "b", 0, 8, **clock(3, 3))]
+    two = [recv("b", "a", 1, 7, heard=1, **clock(2, 1)), tell("b", "a", 0, 8, **clock(2, 2))]
+    two.insert(1, up("b", 1, **clock(2, 2)))
+    two[2] = tell("b", "a", 1, 8, **clock(2, 3))
+    one[2]["k"] = 1
+    for files in ([one, two], [two, one]):
+        assert run(files, IDS, RULES, order).exit == 0
+    swapped = run([one[1:], two], IDS, RULES, order)
+    assert swapped.exit == 14
+
+
+def test_a_file_that_contradicts_its_clocks(run: Any) -> None:
+    lines = [recv("b", "a", 0, 7, **clock(1, 1)), tell("a", "b", 0, 7, **clock(1, 0))]
+    said = run(lines, IDS, RULES, "[order]\nby = 'clock'\n")
+    assert line(said) == 1 and said.diagnosis.about == "order"
+    assert run(lines, IDS, RULES, "[order]\nby = 'clock'\nshuffled = true\n").exit == 0
+
+
+def test_sends_come_before_receives(run: Any) -> None:
+    lines = [recv("b", "a", 0, 7), tell("a", "b", 0, 7)]
+    said = run(lines, IDS, RULES)
+    assert line(said) == 1 and said.diagnosis.about == "order"
+    assert run(lines, IDS, RULES, "[order]\nby = 'pairs'\n").exit == 0
+
+
+def test_clocks_on_the_wall_are_not_exact(run: Any) -> None:
+    lines = [recv("b", "a", 0, 7, ts=1.0), tell("a", "b", 0, 7, ts=1.002)]
+    assert run(lines, IDS, RULES, "[order]\nby = 'time'\nuncertainty = 0.005\n").exit == 0
+    assert run(lines, IDS, RULES, "[order]\nby = 'time'\nuncertainty = 0.001\n").exit == 14
+    later = [*lines, up("b", 1, ts=2.0), up("a", 1, ts=2.001)]
+    assert run(later, IDS, RULES, "[order]\nby = 'time'\nuncertainty = 0.005\n").exit == 0
+
+
+# ── what it says ──
+
+
+def test_a_missing_step_is_guessed(run: Any) -> None:
+    said = run([up("a", 1), up("a", 3), up("a", 4), up("a", 5)], RULES)
+    assert line(said) == 2
+    assert any("a: Up" in r for r in said.diagnosis.remedies)
+
+
+def test_coverage_counts(run: Any) -> None:
+    data = run([up("a", 1), up("b", 1), {"ev": "up", "node": "b"}], RULES).data()["coverage"]
+    assert data["actions"]["Up"] == 3 and data["actions"]["Tell"] == 0
+    assert data["compared"]["n[self] = n"] == 2 and data["compared"]["heard[self] = heard"] == 0
+
+
+def test_a_packed_log_is_the_same(run: Any, tmp_path: Path) -> None:
+    run([up("a", 1)], RULES)
+    packed = tmp_path / "log.ndjson.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "log0.ndjson").read_bytes()))
+    binding = parse(BASE.replace("FAULTS", "[]") + RULES)
+    assert validate(checker.load(tmp_path / "counters.spec"), [str(packed)], binding).exit == 0
+    packed.write_bytes(packed.read_bytes()[:-9])
+    with pytest.raises(checker.Mistake):
+        validate(checker.load(tmp_path / "counters.spec"), [str(packed)], binding)
