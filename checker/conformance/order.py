@@ -30,7 +30,7 @@ class Event:
     seq: int = 0
     clock: dict[str, int] = field(default_factory=dict)
     time: float = 0.0
-    early: str = ""  # an event that comes later in the log, and came before by the clocks
+    early: str = ""  # how it contradicts its clock
 
     @property
     def place(self) -> str:
@@ -204,7 +204,10 @@ class Known:
         self.waiting -= 1
         next(q for q in self.queues.values() if q and q[0] is e).popleft()
         if e.clock:
-            self.last[str(e.node)] = e.clock[str(e.node)]
+            node, count = str(e.node), e.clock[str(e.node)]
+            if count <= self.last.get(node, -1):
+                e.early = f"the vector clock of {node} does not go on: it is {count}, and was {self.last[node]} before"
+            self.last[node] = count
         if self.order.sent:
             self.ids.update(self.order.sent(e.data))
 
@@ -217,7 +220,8 @@ class Known:
         """The one that was read first, though something before it is missing: what that is, if it comes later."""
         e = min((q[0] for q in self.queues.values() if q), key=lambda e: e.seq, default=None)
         if e is not None and e.clock:
-            e.early = next((f.place for q in self.queues.values() for f in q if f is not e and self._before(f, e)), "")
+            later = next((f.place for q in self.queues.values() for f in q if f is not e and self._before(f, e)), None)
+            e.early = f"its vector clock says that it happened after {later}, which stands later in the log" if later else ""
         return e
 
     def _before(self, f: Event, e: Event) -> bool:

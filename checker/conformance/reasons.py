@@ -68,7 +68,7 @@ class Reasons:
             case "property":
                 yield self._property(n)
             case "early":
-                yield f"its vector clock says that it happened after {s.event.early}, which stands later in the log"
+                yield s.event.early
             case "late":
                 yield "it gives the initial state, but steps have been taken already"
 

@@ -293,3 +293,8 @@ def test_a_packed_log_is_the_same(run: Any, tmp_path: Path) -> None:
     packed.write_bytes(packed.read_bytes()[:-9])
     with pytest.raises(checker.Mistake):
         validate(checker.load(tmp_path / "counters.spec"), [str(packed)], binding)
+
+
+def test_a_clock_goes_on(run: Any) -> None:
+    lines = [up("a", 1, **clock(1, 0)), up("b", 1, **clock(0, 1)), up("b", 2, **clock(0, 1))]
+    assert line(run(lines, IDS, RULES, "[order]\nby = 'clock'\n")) == 3
