@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from checker.conformance.fields import MISSING
@@ -146,7 +147,8 @@ class Doctor:
 
     def _missing(self, e: Event, after: list[Event]) -> Iterator[tuple[str, bool]]:
         """A step of the spec that left no line."""
-        for label, config in self.words.steps(self.configs[0], e):
+        ways = chain(self.words.steps(self.configs[0], e), self.words.faults(self.configs[0], e))
+        for label, config in ways:
             if self._follow([config], [e, *after[:HELPED]]) >= 1 + min(HELPED, len(after)):
                 yield f"a step before it that left no line: {label}", False
 

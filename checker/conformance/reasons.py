@@ -4,20 +4,22 @@ definition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from checker.conformance.fields import MISSING
 from checker.conformance.order import Event
 from checker.conformance.plans import Call
 from checker.conformance.rules import Kind, Look
-from checker.conformance.search import Config, Note, Search
-from checker.conformance.steps import TooOpen
+from checker.conformance.search import Config, Note, Played, Search
+from checker.conformance.steps import Machine, TooOpen
 from checker.conformance.validate import Stopped
-from checker.core.bind import Transition
-from checker.core.ir import Choose, Require, base_name
+from checker.core import model as m
+from checker.core.bind import BindError, Instance, Transition, bind
+from checker.core.ir import Choose, Const, Require, base_name
 from checker.core.meaning import Fault, State, World, take
-from checker.core.types import Rec, Type, Value, member, show, values
+from checker.core.types import INT, Rec, Type, Value, member, show, values
 from checker.display import Display
 from checker.explain import Explainer, snippet
 from checker.settings import Mistake
@@ -30,10 +32,10 @@ RANK = ("property", "after", "sent", "fault", "blocked", "received", "before", "
 class Reasons:
     """Words for one search."""
 
-    def __init__(self, search: Search) -> None:
-        self.search, self.instance = search, search.instance
-        self.display, self.explainer = Display(search.instance), Explainer(search.instance)
-        self.source = search.instance.model.source
+    def __init__(self, search: Search, instance: Instance | None = None) -> None:
+        self.search, self.instance, self.machine = search, instance or search.instance, search.machine
+        self.display, self.explainer = Display(self.instance), Explainer(self.instance)
+        self.source = self.instance.model.source
 
     def told(self, notes: list[Note], s: Stopped, most: int) -> tuple[list[str], list[dict[str, Any]]]:
         """The different reasons, the best first; and the observations that differ, as data."""
@@ -209,33 +211,47 @@ class Reasons:
             found.setdefault(label.split(", choosing")[0], label)
         return list(found.values())[:8]
 
-    def steps(self, c: Config, e: Event) -> Iterator[tuple[str, Config]]:
+    def steps(self, c: Config, e: Event, actions: Iterable[Transition] | None = None) -> Iterator[tuple[str, Config]]:
         """Steps of the spec that are possible in a configuration, of this event's process first."""
         try:
             env = self.search.rules.speaker.env(e)
         except Mistake:
             env = {}
         own = {"self": env["self"]} if "self" in env else {}
-        for action in self.instance.actions:
+        for action in self.instance.actions if actions is None else actions:
             for message in self._messages(action, c, own.get("self")):
                 yield from self._steps(action, c, own, message)
+
+    def faults(self, c: Config, e: Event) -> Iterator[tuple[str, Config]]:
+        """What crashes and losses that the binding does not declare would lead to."""
+        model, name = self.instance.model, self.instance.name
+        known = {(f.kind, f.target) for f in model.instances[name].faults}
+        new = [("crash", p) for p in model.processes] + ([("loss", None)] if self.instance.network != "set" else [])
+        faults = tuple(m.Fault(k, p, Const(INT, 1)) for k, p in new if (k, p) not in known)
+        decl = replace(model.instances[name], faults=faults)
+        try:
+            other = bind(replace(model, instances={name: decl}), name, dict(self.instance.sizes))
+            words = Reasons(self.search, other)
+            words.machine = Machine(other, self.search.machine.hollow)
+        except (BindError, Mistake):
+            return
+        extra = {v.name: v.init.value for v in other.vars.values() if v.name not in c.state and isinstance(v.init, Const)}
+        inside = replace(c, state={**c.state, **extra})
+        for label, d in words.steps(inside, e, [a for a in other.actions if a.kind in ("crash", "loss")]):
+            yield label, replace(d, state={k: v for k, v in d.state.items() if k in c.state})
 
     def _messages(self, action: Transition, c: Config, me: Value) -> list[Rec | None]:
         if action.receive is None:
             return [None]
-        call = Call(action, {}, ())
-        from checker.conformance.search import Played
-
         decl = self.instance.messages[action.receive.message]
         there = self.search._there(c, Played(c.state), decl, MISSING, me, [])
         n = len(decl.payload.fields)
         fit = [m for m in there if m.name == decl.name and (not decl.to or me is None or m.values[n] == me)]
-        del call
         return list(dict.fromkeys(fit))[:4]
 
     def _steps(self, action: Transition, c: Config, own: dict[str, Value], message: Rec | None) -> Iterator[tuple[str, Config]]:
         given = own if any(n == "self" for n, _ in action.params) else {}
-        machine = self.search.machine
+        machine = self.machine
         try:
             for count, o in enumerate(machine.outcomes(action, given, message, c.state)):
                 if o.state is None:
@@ -244,7 +260,10 @@ class Reasons:
                 if state == c.state and not o.sent:
                     continue
                 step = Step(action.name, action.kind, action.process, o.choices, message, o.sent, state)
-                pairs = c.pairs if message is None else {k: m for k, m in c.pairs.items() if m != message or self.search.keep}
+                gone = (
+                    None if message is None or self.search.keep else next((k for k, m in c.pairs.items() if m == message), None)
+                )
+                pairs = c.pairs if gone is None else c.pairs.changed({}, gone)
                 yield self.display.label(step, c.state), Config(state, pairs, c.used)
                 if count >= 8:
                     return

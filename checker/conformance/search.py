@@ -16,6 +16,7 @@ from typing import Any
 from checker.conformance.fields import MISSING
 from checker.conformance.messages import SentLine
 from checker.conformance.order import Event, Ordering
+from checker.conformance.pairs import Added, Pairs
 from checker.conformance.phrases import put
 from checker.conformance.plans import Call, Item
 from checker.conformance.properties import Properties
@@ -25,7 +26,6 @@ from checker.core.meaning import Fault, Outcome, State, World, deliverable
 from checker.core.types import Rec, Value
 from checker.settings import Mistake
 
-Pairs = dict[Any, Rec]
 Waiting = tuple[tuple[Event, Kind], ...]
 WINDOW = 6  # so many events may wait at a time
 
@@ -366,7 +366,7 @@ class Search:
         """The messages that are there to be received."""
         known = c.pairs.get(mid) if mid is not MISSING else None
         if self.machine.hollow:
-            return [known] if known is not None else list(dict.fromkeys(c.pairs.values())) if mid is MISSING else []
+            return [known] if known is not None else list(dict.fromkeys(m for _, m in c.pairs.items())) if mid is MISSING else []
         if mid is not MISSING and self.rules.messages.paired and known is None:
             return []
         world = World(self.instance, p.state)
@@ -402,23 +402,19 @@ class Search:
             self._note(Note("sent", c, None, p.state, (o.sent, p.sent)))
 
 
-def _moved(pairs: Pairs, add: Pairs, gone: Any) -> Pairs:
-    if not add and (gone is MISSING or gone not in pairs):
-        return pairs
-    out = {**pairs, **add}
-    if gone is not MISSING:
-        out.pop(gone, None)
-    return out
+def _moved(pairs: Pairs, add: Added, gone: Any) -> Pairs:
+    leaves = gone is not MISSING and pairs.get(gone) is not None
+    return pairs.changed(add, gone if leaves else None) if add or leaves else pairs
 
 
-def _matchings(lines: list[SentLine], sent: list[Rec], complete: bool, shared: bool) -> Iterator[Pairs]:
+def _matchings(lines: list[SentLine], sent: list[Rec], complete: bool, shared: bool) -> Iterator[Added]:
     """Every way in which the lines name the messages sent; `complete`: each message has its line.  `shared`: one message to
     several receivers may have several lines."""
     if not lines:
         if not complete or not sent:
             yield {}
         return
-    seen: set[Pairs | Any] = set()
+    seen: set[Any] = set()
     for found, left in _assign(lines, sent, list(range(len(sent))), shared):
         if complete and left:
             continue
@@ -428,7 +424,7 @@ def _matchings(lines: list[SentLine], sent: list[Rec], complete: bool, shared: b
             yield found
 
 
-def _assign(lines: list[SentLine], sent: list[Rec], left: list[int], shared: bool) -> Iterator[tuple[Pairs, list[int]]]:
+def _assign(lines: list[SentLine], sent: list[Rec], left: list[int], shared: bool) -> Iterator[tuple[Added, list[int]]]:
     if not lines:
         yield {}, left
         return

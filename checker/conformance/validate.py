@@ -18,6 +18,7 @@ from checker.conformance.fields import Reader
 from checker.conformance.instance import instance_for
 from checker.conformance.lines import Log
 from checker.conformance.order import Event, Ordering
+from checker.conformance.pairs import Pairs
 from checker.conformance.properties import Properties, looks_at_network
 from checker.conformance.rules import Kind, Rules
 from checker.conformance.search import Config, Search
@@ -153,7 +154,7 @@ class Validation:
         """The configurations before the first event."""
         used = (0,) * len(search.rules.quiet)
         states = islice(initial_states(self.instance), self.binding.states + 1)
-        found = [Config(s, {}, used) for s in states]
+        found = [Config(s, Pairs(), used) for s in states]
         if len(found) > self.binding.states:
             raise Mistake(f"{self.instance.model.name} has more than {self.binding.states:,} initial states here")
         return [c for c in found if search.properties.breach(None, c.state) is None] or found

@@ -298,3 +298,28 @@ def test_a_packed_log_is_the_same(run: Any, tmp_path: Path) -> None:
 def test_a_clock_goes_on(run: Any) -> None:
     lines = [up("a", 1, **clock(1, 0)), up("b", 1, **clock(0, 1)), up("b", 2, **clock(0, 1))]
     assert line(run(lines, IDS, RULES, "[order]\nby = 'clock'\n")) == 3
+
+
+def test_a_crash_or_a_loss_is_guessed(run: Any) -> None:
+    lines = [tell("a", "b", 0, 1), up("a", 1), tell("a", "b", 1, 2), recv("b", "a", 1, 2, heard=1), recv("b", "a", 0, 1, heard=0)]
+    said = run([*lines, up("b", 1)], IDS, RULES)
+    assert line(said) == 5
+    assert "a step before it that left no line: b crashes and restarts" in said.diagnosis.remedies
+    lines = [tell("a", "b", 0, 1), up("a", 1), tell("a", "b", 1, 2), recv("b", "a", 1, 2), up("b", 1)]
+    said = run(lines, IDS, RULES, network="fifo capacity 2")
+    assert line(said) == 4
+    assert any("the network loses Told(0)" in r for r in said.diagnosis.remedies)
+
+
+def test_a_million_messages_are_kept_cheaply() -> None:
+    from checker.conformance.pairs import Pairs
+    from checker.core.types import Rec
+
+    pairs, plain = Pairs(), {}
+    for i in range(3000):
+        gone = i // 2 if i % 3 == 0 and i // 2 in plain else None
+        pairs, plain[i] = pairs.changed({i: Rec("M", (i,))}, gone), Rec("M", (i,))
+        if gone is not None:
+            del plain[gone]
+    assert dict(pairs.items()) == plain
+    assert all(pairs.get(i) == plain.get(i) for i in range(3001))

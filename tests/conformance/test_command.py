@@ -1,0 +1,64 @@
+"""The command: exit codes, one JSON object, standard input, ITF files."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checker.cli import run
+
+from .test_traces import TRACES
+
+BINDING = str(TRACES / "two_phase_commit/binding.toml")
+GOOD = TRACES / "two_phase_commit/accepted/commit.ndjson"
+BAD = TRACES / "two_phase_commit/rejected/early_commit.ndjson"
+
+
+def test_exit_codes(capsys: Any, tmp_path: Path) -> None:
+    assert run(["validate", "two_phase_commit", str(GOOD)]) == 0
+    assert run(["validate", "two_phase_commit", str(BAD), "--coverage"]) == 14
+    assert "actions taken" in capsys.readouterr().out
+    lonely = tmp_path / "lonely.ndjson"
+    lonely.write_bytes(GOOD.read_bytes())
+    assert run(["validate", "two_phase_commit", str(lonely)]) == 1
+    assert "which binding" in capsys.readouterr().err
+    assert run(["validate", "two_phase_commit", str(lonely), "--binding", BINDING]) == 0
+    assert run(["validate", "two_phase_commit", str(lonely), "--binding", BINDING, "-i", "nothing"]) == 1
+
+
+def test_json(capsys: Any) -> None:
+    assert run(["validate", "two_phase_commit", str(BAD), "--json"]) == 14
+    data = json.loads(capsys.readouterr().out)
+    assert data["verdict"] == "reject" and data["diagnosis"]["place"].endswith("early_commit.ndjson:7")
+    assert run(["validate", "two_phase_commit", "nowhere", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["kind"] == "usage"
+
+
+def test_standard_input(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(BAD.read_bytes())))
+    assert run(["validate", "two_phase_commit", "-", "--binding", BINDING]) == 14
+    assert "<stdin>:7" in capsys.readouterr().out
+
+
+def test_itf(capsys: Any, tmp_path: Path) -> None:
+    file = tmp_path / "walk.itf.json"
+    assert (
+        run(["simulate", "alternating_bit", "-i", "faulty", "--traces", "1", "--seed", "4", "--no-deadlock", "-o", str(file)])
+        == 0
+    )
+    assert run(["validate", "alternating_bit", str(file)]) == 0
+    data = json.loads(file.read_text())
+    for state in data["states"]:  # what is left out is inferred
+        for name in [n for n in state if n.startswith("network") or n == "losses"]:
+            del state[name]
+    file.write_text(json.dumps(data))
+    assert run(["validate", "alternating_bit", str(file)]) == 0
+    data["states"][5]["next"] = {"#bigint": "2"}
+    file.write_text(json.dumps(data))
+    capsys.readouterr()
+    assert run(["validate", "alternating_bit", str(file)]) == 14
+    assert "state:5" in capsys.readouterr().out
