@@ -65,9 +65,6 @@ class Map(Mapping[Value, Value]):
             self._hash = hash(frozenset(self._data.items()))
         return self._hash
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Map) and self._data == other._data
-
     def __repr__(self) -> str:
         return f"Map({self._data!r})"
 
