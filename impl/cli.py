@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Option
+from typer import Argument, Option
 
 from checker.cli import Defines, Instance, Json, Spec, app, emit, main, say
 from checker.settings import Mistake, duration, sizes
@@ -36,6 +36,7 @@ def run(
     whole_state: Annotated[bool, Option("--whole-state", help="Record every variable of a node after each step.")] = False,
     no_check: Annotated[bool, Option("--no-check", help="Do not check the spec's properties along the run.")] = False,
     data: Annotated[Path | None, Option("--data", metavar="DIR", help="Where real nodes keep their variables.")] = None,
+    clients: Annotated[int, Option("--clients", metavar="N", help="So many use the key-value store (simulated).", min=0)] = 0,
     json: Json = False,
 ) -> int:
     """Run a spec as a cluster: for real over TCP, or simulated.
@@ -47,10 +48,12 @@ def run(
     model = load(spec)
     plan = planned(model, instance, nodes, sizes(model, define or []))
     injected, seconds = parse_faults(faults), duration(duration_)
+    if clients and not (simulate and plan.protocol.service):
+        raise Mistake("--clients needs --simulate, and a protocol that serves a key-value store")
     if simulate:
         if data:
             raise Mistake("--data is for real nodes", "leave out --simulate, or --data")
-        return _report(simulated(plan, seed, injected, seconds, record, whole_state, not no_check), json)
+        return _report(simulated(plan, seed, injected, seconds, record, whole_state, not no_check, clients), json)
     if faults:
         raise Mistake("--faults needs --simulate")
     from impl.runtime.cluster import launch
@@ -64,6 +67,37 @@ def run(
             lines.append(summary["message"] + (f" ({summary['place']})" if summary["place"] else ""))
         say(lines)
     return int(summary["exit"])
+
+
+REQUESTS = {"get": 1, "put": 2, "cas": 3}
+
+
+@app.command()
+def client(
+    request: Annotated[list[str], Argument(metavar="get KEY | put KEY VALUE | cas KEY OLD NEW", help="What to ask.")],
+    data: Annotated[Path, Option("--data", metavar="DIR", help="The folder of the running cluster.")],
+    json: Json = False,
+) -> int:
+    """Use the key-value store of a running cluster.
+
+    Exit code 1 also if a `cas` found another value."""
+    from impl.runtime.client import Session
+
+    op, *args = request
+    if REQUESTS.get(op) != len(args):
+        raise Mistake(f"`{' '.join(request)}` is no request", "get KEY, put KEY VALUE, or cas KEY OLD NEW")
+    result = Session(data).ask(op, *args)
+    if json:
+        emit({"op": op, "args": args, "result": result})
+    else:
+        say(
+            [
+                {True: "ok", False: "another value", None: "none"}.get(result, str(result))
+                if op != "get" or result is None
+                else result
+            ]
+        )
+    return int(result is False)
 
 
 def planned(model: Any, instance: str | None, nodes: int | None, overrides: dict[str, Any]) -> Any:
@@ -81,7 +115,9 @@ def planned(model: Any, instance: str | None, nodes: int | None, overrides: dict
         raise Rejected(BindError(str(why), why.node.span), model, False) from None
 
 
-def simulated(plan: Any, seed: int, faults: Any, seconds: float, record: Path | None, whole: bool, check: bool) -> dict[str, Any]:
+def simulated(
+    plan: Any, seed: int, faults: Any, seconds: float, record: Path | None, whole: bool, check: bool, clients: int
+) -> dict[str, Any]:
     """One simulated run, as data."""
     from impl.runtime.record import Recorder
     from impl.runtime.shadow import Shadow
@@ -91,12 +127,12 @@ def simulated(plan: Any, seed: int, faults: Any, seconds: float, record: Path | 
     file = record.open("wb") if record else None
     try:
         recorder = Recorder(plan, file.write, whole) if file else None
-        outcome = Simulation(plan, seed, faults, recorder, shadow).run(seconds)
+        outcome = Simulation(plan, seed, faults, recorder, shadow, clients).run(seconds)
     finally:
         if file:
             file.close()
     model, finding, fault = plan.nodes.instance.model, outcome.finding, outcome.fault
-    events = ("crash", "partition", "lost", "duplicated")
+    events = ("crash", "partition", "lost", "duplicated", "invoke", "return")
     return {
         "spec": model.name,
         "instance": plan.nodes.instance.name,
@@ -131,7 +167,14 @@ def _lines(d: dict[str, Any]) -> list[str]:
         "violated": f"{d['property']} is violated after {d['seconds']:g} simulated seconds",
         "spec_fault": f"spec fault: {d['message']}" + (f" ({d['place']})" if d["place"] else ""),
     }
-    words = {"crash": "crashes", "partition": "partitions", "lost": "messages lost", "duplicated": "messages duplicated"}
+    words = {
+        "crash": "crashes",
+        "partition": "partitions",
+        "lost": "messages lost",
+        "duplicated": "messages duplicated",
+        "invoke": "requests",
+        "return": "answers",
+    }
     events = ", ".join(f"{n:,} {words[e]}" for e, n in d["events"].items() if n)
     lines = [f"{d['spec']} · {d['instance']}: {', '.join(d['nodes'])}", said[d["verdict"]]]
     lines.append(f"  {d['steps']:,} steps{f', {events}' if events else ''}; seed {d['seed']}")

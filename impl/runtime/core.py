@@ -20,7 +20,7 @@ from checker.core.types import Bag, Id, Map, Rec, Sort, Type, Value
 from checker.engines.python.node import LocalAction, State, Taken
 from impl.runtime.plan import Address, Plan
 
-WAITING = 64  # so many messages that nothing takes yet are kept of a set network
+WAITING = 16  # so many messages that nothing takes yet are kept of a set network
 SOME = 8  # so many ways to choose are looked at before one is taken
 
 
@@ -119,6 +119,12 @@ class Core:
                 self.stale = 0 if ready.changed else self.stale
                 return ready
         return None
+
+    def ways(self, name: str, each: bool) -> list[dict[str, Value]]:
+        """What `attempt` is to be given, one after the other: nothing, or each combination of the parameters."""
+        action = self.process.spontaneous[name]
+        names = [n for n, _ in action.params]
+        return [dict(zip(names, p, strict=True)) for p in action.assignments(self.rng, {}, self._ideas)] if each else [{}]
 
     # steps
 

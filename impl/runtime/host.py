@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from impl.runtime.core import Core, Envelope, Ready, SpecFault
+from impl.runtime.kv import Command, Replica
 from impl.runtime.plan import Address, Plan
 from impl.runtime.record import Recorder
 from impl.runtime.store import Store
@@ -30,6 +31,8 @@ from impl.runtime.wire import DECODER, ENCODER, BadFrame, frame, pack, read_fram
 
 PENDING = 1000  # so many messages wait for a connection of a set network
 RETRY = 0.05, 1.0  # seconds until a broken connection is tried again: at first, at most
+
+CLIENT = "a client"  # how a client introduces itself
 
 Endpoint = tuple[str, int]
 
@@ -54,6 +57,8 @@ class Host:
         self.reliable = plan.network != "set"
         self.rng = random.Random()
         self.core = Core(plan, address, self.rng)
+        service = plan.protocol.service
+        self.replica = Replica(service) if service else None
         self.links = {n: Link(n, deque(), asyncio.Event()) for n in endpoints if n != address.name}
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.counts: Counter[str] = Counter()
@@ -109,7 +114,7 @@ class Host:
 
     def _eager(self) -> Ready | None:
         protocol = self.plan.protocol
-        names = (n for n in self.core.process.spontaneous if protocol.timer(n).eager and n not in protocol.client)
+        names = (n for n in self.core.process.spontaneous if protocol.timer(n).eager and protocol.alone(n))
         return next((ready for n in names if (ready := self.core.attempt(n)) is not None), None)
 
     def _take(self, ready: Ready) -> None:
@@ -130,6 +135,8 @@ class Host:
                     asyncio.get_running_loop().call_soon(self._guard, self._arrived, e)
             else:
                 self._send(e)
+        if self.replica:
+            self.replica.advance(ready.state)
 
     def _persist(self, ready: Ready) -> None:
         """With its messages, which can then be sent again."""
@@ -149,7 +156,7 @@ class Host:
 
     def _arm(self, name: str) -> None:
         timer = self.plan.protocol.timer(name)
-        if timer.eager or name in self.plan.protocol.client:
+        if timer.eager or not self.plan.protocol.alone(name):
             return
         if name in self.timers:
             self.timers[name].cancel()
@@ -158,10 +165,11 @@ class Host:
 
     def _tick(self, name: str) -> None:
         self._arm(name)
-        ready = self.core.attempt(name)
-        if ready is not None:
-            self._take(ready)
-            self._work()
+        for known in self.core.ways(name, self.plan.protocol.timer(name).each):
+            ready = self.core.attempt(name, known)
+            if ready is not None:
+                self._take(ready)
+        self._work()
 
     # the network: what arrives
 
@@ -171,6 +179,8 @@ class Host:
         self.tasks.add(task)
         with contextlib.suppress(asyncio.IncompleteReadError, OSError, BadFrame, asyncio.CancelledError):
             source = await read_frame(reader)
+            if source == CLIENT:
+                await self._client(reader, writer)
             while source in self.links:
                 number, body = await read_frame(reader)
                 if not self.reliable:
@@ -181,6 +191,29 @@ class Host:
                     writer.write(frame(number))
         writer.close()
         self.tasks.discard(task)
+
+    # clients
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers requests of one client: [number, True, result], or [number, False, None] where another node has to."""
+        while True:
+            session, number, op, *args = await read_frame(reader)
+            self._guard(self._request, Command(session, number, op, tuple(args)), writer)
+
+    def _request(self, c: Command, writer: asyncio.StreamWriter) -> None:
+        def answer(result: Any) -> None:
+            if self.recorder:
+                self.recorder.line(time.time(), self.address.name, "return", client=c.session, number=c.number, result=result)
+            writer.write(frame([c.number, True, result]))
+
+        if self.recorder:
+            self.recorder.line(time.time(), self.address.name, "invoke", client=c.session, number=c.number, op=c.op, args=c.args)
+        found = self.replica.request(self.core, c, answer) if self.replica else False
+        if isinstance(found, Ready):
+            self._take(found)
+            self._work()
+        elif not found:
+            writer.write(frame([c.number, False, None]))
 
     def _again_from(self, source: str, number: int, body: bytes) -> None:
         self._offer(source, number, body)

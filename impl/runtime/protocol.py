@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impl.runtime.kv import Service
 
 
 @dataclass(frozen=True)
 class Timer:
     """When an action is tried: a random time between `low` and `high` seconds after it was last tried, or after one of
-    `resets` happened (names of actions and handlers).  `eager`: as soon as it is enabled instead."""
+    `resets` happened (names of actions and handlers).  `eager`: as soon as it is enabled instead.  `each`: with every value of
+    its parameters (else with some for which it is enabled)."""
 
     low: float = 0.05
     high: float = 0.15
     resets: tuple[str, ...] = ()
     eager: bool = False
+    each: bool = False
 
 
 EAGER = Timer(eager=True)
@@ -27,15 +32,19 @@ EAGER = Timer(eager=True)
 @dataclass(frozen=True)
 class Protocol:
     """`timers`: by the name of the action (others: `default`).  `sizes`: of sorts and parameters that need no bound here.
-    `client`: actions that happen only when a client asks, with the parameter that carries the request."""
+    `service`: how it serves the clients of a key-value store; its action happens only when one asks."""
 
     timers: dict[str, Timer] = field(default_factory=dict)
     default: Timer = Timer()
     sizes: dict[str, Any] = field(default_factory=dict)
-    client: dict[str, str] = field(default_factory=dict)
+    service: Service | None = None
 
     def timer(self, action: str) -> Timer:
         return self.timers.get(action, self.default)
+
+    def alone(self, action: str) -> bool:
+        """Does a node try this action of its own accord?"""
+        return self.service is None or action != self.service.action
 
 
 def protocol_of(name: str) -> Protocol:

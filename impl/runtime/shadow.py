@@ -1,7 +1,9 @@
 """The global state of a run, beside it: every step of a node is also taken by the spec as a whole.
 
-So the ghosts have their values, the spec's own invariants and step properties are checked at every step, and a node that does
-not do what the spec does is found out.  Messages are a log: of a set network all that were sent, else those in flight.
+So the ghosts have their values, the spec's own step properties are checked at every step, and a node that does not do what the
+spec does is found out.  An invariant is checked after every step that touches it, in long runs ever more rarely (logs grow, and
+with them what an invariant costs), and at the end.  Messages are a log: of a set network all that were sent,
+else those in flight.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from typing import Any
 from checker.core.bind import Transition
 from checker.core.meaning import Fault, initial_states
 from checker.core.types import Map, Rec, Value
-from checker.engines.python.compiled import Compiled
+from checker.engines.python.compiled import Compiled, Predicate
 from impl.runtime.core import Ready
 from impl.runtime.plan import Plan
+
+EVERY = 200  # so many steps are looked at one by one; of the next so many every second, of those after them every third, …
 
 
 class Log:
@@ -78,6 +82,8 @@ class Shadow:
         self.log = Log()
         self.steps = {id(s.action): s for s in self.compiled.steps}
         self.open = [p for p in self.compiled.predicates if p.property.kind == "reachable"]
+        self.invariants = [p for p in self.compiled.predicates if p.property.kind in ("invariant", "lemma")]
+        self.touched: Counter[str] = Counter()  # after so many steps each invariant might have been otherwise
         self.started: set[str] = set()
         self.witnesses: dict[str, int] = {}
         self.taken = 0
@@ -141,15 +147,28 @@ class Shadow:
 
     def _wrong(self, before: Any, written: set[str] | None) -> Finding | None:
         try:
-            for p in self.compiled.violated(self.state, written, self.log):
-                return Finding("invariant", p.name)
+            for p in self.invariants:
+                if self._due(p, written) and not p.holds(self.state, self.state, self.log):
+                    return Finding("invariant", p.property.name)
             if written is not None:
-                for p in self.compiled.broken(before, self.state, self.log):
-                    return Finding("step", p.name)
+                for q in self.compiled.broken(before, self.state, self.log):
+                    return Finding("step", q.name)
             self._witness(written)
         except Fault as fault:
             return Finding("fault", "a property", fault.text)
         return None
+
+    def _due(self, p: Predicate, written: set[str] | None) -> bool:
+        """Is it time to look at an invariant, after a step that wrote this?"""
+        if written is not None and not p.depends(written) and p.asks.isdisjoint(written):
+            return False
+        n = self.touched[p.property.name] = self.touched[p.property.name] + 1
+        return n % (1 + n // EVERY) == 0
+
+    def end(self) -> Finding | None:
+        """Looks at every invariant once more."""
+        self.touched.clear()
+        return self._wrong(self.state, None) if len(self.started) == len(self.plan.addresses) else None
 
     def _witness(self, written: set[str] | None) -> None:
         """Notes which `reachable` properties have come true."""

@@ -15,8 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from impl.runtime.clients import Client
 from impl.runtime.core import Core, Envelope, Ready, SpecFault
 from impl.runtime.faults import Faults
+from impl.runtime.kv import Command, Replica
 from impl.runtime.plan import Address, Plan
 from impl.runtime.record import Recorder
 from impl.runtime.shadow import Finding, Shadow
@@ -37,6 +39,7 @@ class Node:
     clock: dict[str, int] = field(default_factory=dict)
     writing: Ready | None = None
     kept: list[Envelope] = field(default_factory=list)
+    replica: Replica | None = None
     timers: dict[str, int] = field(default_factory=dict)  # action → number of the timer that counts
 
 
@@ -54,10 +57,16 @@ class Outcome:
 
 
 class Simulation:
-    """One run.  `shadow`: check the spec's properties along it (None: do not)."""
+    """One run.  `shadow`: check the spec's properties along it (None: do not).  `clients`: so many use the key-value store."""
 
     def __init__(
-        self, plan: Plan, seed: int, faults: Faults, recorder: Recorder | None = None, shadow: Shadow | None = None
+        self,
+        plan: Plan,
+        seed: int,
+        faults: Faults,
+        recorder: Recorder | None = None,
+        shadow: Shadow | None = None,
+        clients: int = 0,
     ) -> None:
         self.plan, self.faults, self.recorder, self.shadow = plan, faults, recorder, shadow
         self.rng = random.Random(seed)
@@ -68,6 +77,7 @@ class Simulation:
         self.side: dict[str, int] = {}  # in a partition: which side a node is on
         self.channels: dict[tuple[str, str], deque[Envelope]] = {}
         self.outcome = Outcome(seed)
+        self.clients = [Client(f"client{i + 1}", self, random.Random(self.rng.getrandbits(64))) for i in range(clients)]
         self.reliable = plan.network != "set"
 
     def run(self, duration: float) -> Outcome:
@@ -75,6 +85,8 @@ class Simulation:
         for node in self.nodes.values():
             self.start(node)
         self._arm_faults()
+        for client in self.clients:
+            self.after(0.0, client.invoke)
         try:
             while self.queue and not self.outcome.finding:
                 at, _, act, args = heapq.heappop(self.queue)
@@ -84,6 +96,8 @@ class Simulation:
                 act(*args)
         except SpecFault as fault:
             self.outcome.fault = fault
+        if self.shadow and not self.outcome.finding:
+            self.outcome.finding = self.shadow.end()
         self.outcome.seconds = min(duration, self.now) if self.outcome.finding or self.outcome.fault else duration
         if self.shadow:
             self.outcome.witnesses = self.shadow.witnesses
@@ -104,6 +118,8 @@ class Simulation:
         """Boots a node, from its disk if it has run before."""
         node.boots += 1
         node.core = Core(self.plan, node.address, random.Random(self.rng.getrandbits(64)))
+        service = self.plan.protocol.service
+        node.replica = Replica(service) if service else None
         ready = node.core.boot(self._stored(node), node.boots, node.clock)
         for e in node.kept:
             node.core.offer(e)
@@ -133,7 +149,7 @@ class Simulation:
 
     def _eager(self, core: Core) -> Ready | None:
         for name in core.process.spontaneous:
-            if self.plan.protocol.timer(name).eager and name not in self.plan.protocol.client:
+            if self.plan.protocol.timer(name).eager and self.plan.protocol.alone(name):
                 ready = core.attempt(name)
                 if ready is not None:
                     return ready
@@ -170,12 +186,25 @@ class Simulation:
                 self._arm(node, name)
         for e in ready.send if out else ():
             self.send(e)
+        if node.replica and node.core:
+            node.replica.advance(ready.state)
+
+    def request(self, node: Node, command: Command, answer: Callable[[Any], None]) -> None:
+        """A client's request has arrived at a node; if it cannot be taken, it is not answered."""
+        if node.core is None or node.replica is None:
+            return
+        if node.writing:
+            self.after(0.001, self.request, node, command, answer)
+            return
+        found = node.replica.request(node.core, command, answer)
+        if isinstance(found, Ready):
+            self._take(node, found)
 
     # timers
 
     def _arm(self, node: Node, name: str) -> None:
         timer = self.plan.protocol.timer(name)
-        if timer.eager or name in self.plan.protocol.client:
+        if timer.eager or not self.plan.protocol.alone(name):
             return
         self.number += 1
         node.timers[name] = self.number
@@ -185,8 +214,10 @@ class Simulation:
         if node.core is None or node.timers.get(name) != number:
             return
         self._arm(node, name)
-        if not node.writing:
-            ready = node.core.attempt(name)
+        for known in node.core.ways(name, self.plan.protocol.timer(name).each):
+            if node.core is None or node.writing:
+                return
+            ready = node.core.attempt(name, known)
             if ready is not None:
                 self._take(node, ready)
 
@@ -201,12 +232,12 @@ class Simulation:
         elif self._cut(e) or self.rng.random() < self.faults.loss:
             self.note("lost", e.target, id=e.id)
         else:
-            self.after(self._delay(), self._arrive, e)
+            self.after(self.delay(), self._arrive, e)
             if self.rng.random() < self.faults.duplicate:
                 self.note("duplicated", e.target, id=e.id)
-                self.after(self._delay(), self._arrive, e)
+                self.after(self.delay(), self._arrive, e)
 
-    def _delay(self) -> float:
+    def delay(self) -> float:
         return 0.0002 + self.rng.expovariate(1 / self.faults.delay) if self.faults.delay else 0.0
 
     def _cut(self, e: Envelope) -> bool:
@@ -215,7 +246,7 @@ class Simulation:
     def _queue(self, e: Envelope) -> None:
         """A reliable channel: what arrives is the oldest under way, if the network keeps the order."""
         self.channels.setdefault((e.source, e.target), deque()).append(e)
-        self.after(self._delay(), self._next, e)
+        self.after(self.delay(), self._next, e)
 
     def _next(self, e: Envelope) -> None:
         if self._cut(e) or self.rng.random() < self.faults.loss:
@@ -256,7 +287,7 @@ class Simulation:
         """A node stops where it is, and is back some time later."""
         core, writing = node.core, node.writing
         assert core is not None
-        node.core = node.writing = None
+        node.core = node.writing = node.replica = None
         inbox = core.inbox if self.reliable else []
         if writing and self.rng.random() < self.faults.torn:
             self._done(node, writing, out=self.reliable)  # what a reliable network sends is in the same transaction

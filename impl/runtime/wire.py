@@ -1,6 +1,6 @@
 """Values of a type as msgpack and back: `unpack(pack(v, t), t) == v`.  Also frames: four bytes of length, then msgpack.
 
-A number that needs more than 64 bits travels as its decimal digits; sets are sorted, so equal values are equal bytes.
+A number that needs more than 64 bits travels as hexadecimal digits; sets are sorted, so equal values are equal bytes.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def unpack(d: Any, t: Type) -> Value:
         case Option(e):
             return None if d is None else unpack(d, e)
         case Int():
-            return int(d)
+            return _number_of(d)
         case Sort(name, _):
-            return Id(name, int(d))
+            return Id(name, _number_of(d))
         case Record(name, fields):
             return Rec(name, tuple(unpack(x, f) for x, (_, f) in zip(d, fields, strict=True)))
         case Tuple(es):
@@ -85,7 +85,11 @@ def unpack(d: Any, t: Type) -> Value:
 
 
 def _number(n: int) -> int | str:
-    return n if -(1 << 63) <= n < 1 << 64 else str(n)
+    return n if -(1 << 63) <= n < 1 << 64 else hex(n)
+
+
+def _number_of(d: int | str) -> int:
+    return int(d, 16) if isinstance(d, str) else d
 
 
 def frame(data: Any) -> bytes:

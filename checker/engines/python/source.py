@@ -48,7 +48,7 @@ from checker.core.operators.table import FALSE, TRUE, join
 from checker.core.typed import within
 from checker.core.types import Bag, BagOf, Enum, Int, Map, MapOf, Option, Rec, Record, Seq, Set, Tuple, Type, card, member, values
 
-MANY = 1 << 12  # of a type of more values than this, properties of a running cluster look only at those that matter
+MANY = 8  # of a type of more values than this, properties of a running cluster look only at those that matter
 LARGE = 1 << 20  # a type of more values than this is never listed
 INDENT = "    "
 NAME = re.compile(r"[A-Za-z_]\w*")
@@ -777,7 +777,8 @@ class Writer:
                 self.out.append(f"{name} = {self.expr(s.value)}")
                 self.env[s.name] = name
             case Assign():
-                if not (self.cells and self.instance.vars[s.var].ghost):
+                v = self.instance.vars[s.var]
+                if not (self.cells and v.ghost) and not ((self.cells or self.log) and v.hidden == "network"):
                     self._assign(s)
             case Send():
                 self.put(s)

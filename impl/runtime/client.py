@@ -1,0 +1,71 @@
+"""A client of a running cluster: sends a request to one node after the other until one answers it.
+
+The request keeps its session and number, so it is executed once however often it is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from checker.settings import Mistake
+from impl.runtime.host import CLIENT, Cluster
+from impl.runtime.kv import LONGEST
+from impl.runtime.wire import DECODER, frame
+
+PATIENCE, PAUSE = 1.0, 0.05  # seconds that a node gets to answer; until the next is asked
+
+
+class Session:
+    """A client of the cluster in a folder.  Raises Mistake if there is none."""
+
+    def __init__(self, folder: Path, limit: float = 10.0) -> None:
+        try:
+            cluster = msgspec.json.decode((folder / "cluster.json").read_bytes(), type=Cluster)
+        except (OSError, msgspec.DecodeError):
+            raise Mistake(f"{folder} has no running cluster", "start one: spectrace run SPEC --data DIR") from None
+        self.nodes: Iterator[tuple[str, int]] = cycle(cluster.endpoints.values())
+        self.limit, self.name, self.number = limit, uuid.uuid4().hex[:12], 0
+
+    def ask(self, op: str, *args: Any) -> Any:
+        """The answer.  Raises Mistake if nobody gives one in time."""
+        self.number += 1
+        request = [self.name, self.number, op, *args]
+        if len(msgspec.msgpack.encode(request)) >= LONGEST:
+            raise Mistake(f"a request of more than {LONGEST} bytes")
+        end = time.monotonic() + self.limit
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError, EOFError):
+                done, result = self._once(next(self.nodes), request)
+                if done:
+                    return result
+            time.sleep(PAUSE)
+        raise Mistake(f"no answer in {self.limit:g} seconds", "is the cluster running, and a majority of it?")
+
+    def _once(self, node: tuple[str, int], request: list[Any]) -> tuple[bool, Any]:
+        """Asks one node; whether it is the answer, and what it is."""
+        with socket.create_connection(node, PATIENCE) as link:
+            link.settimeout(PATIENCE)
+            link.sendall(frame(CLIENT) + frame(request))
+            while True:
+                number, done, result = DECODER.decode(_exactly(link, int.from_bytes(_exactly(link, 4), "big")))
+                if number == request[1]:
+                    return done, result
+
+
+def _exactly(link: socket.socket, n: int) -> bytes:
+    data = b""
+    while len(data) < n:
+        more = link.recv(n - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data

@@ -1,0 +1,127 @@
+"""A linearizable key-value store over any spec that orders commands in a log: get, put, cas, each exactly once.
+
+Every command, reads too, goes through the log; a replica applies what is committed, in order.  A client numbers its requests and
+sends one again, with its number, until it is answered; the machine remembers the last answer of each session, so a command
+that is in the log twice is applied once.  A protocol says through a Service which entries are committed.
+
+A command is a value of the spec's sort: the number that its bytes are, so every node knows what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from checker.core.types import Id, Value
+from impl.runtime.core import Core, Ready
+from impl.runtime.wire import DECODER, ENCODER
+
+LONGEST = 1000  # bytes of a command
+VALUES = 1 << (8 * LONGEST + 8)  # so many commands there are
+
+
+@dataclass(frozen=True)
+class Service:
+    """How a protocol serves clients: the action and parameter that take a command, which node can take one now, and the commands
+    committed after the first so many, in order."""
+
+    action: str
+    param: str
+    sort: str
+    ready: Callable[[dict[str, Value]], bool]
+    committed: Callable[[dict[str, Value], int], list[Value]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One request of a session.  op: "get" | "put" | "cas"; `args`: the key and what is stored (cas: the old value first)."""
+
+    session: str
+    number: int
+    op: str
+    args: tuple[Any, ...]
+
+
+def as_value(c: Command, sort: str) -> Id:
+    """A command as an identity of the spec's sort.  Raises ValueError if it is too long."""
+    data = b"\x01" + ENCODER.encode([c.session, c.number, c.op, *c.args])
+    if len(data) > LONGEST:
+        raise ValueError(f"a command of {len(data)} bytes; at most {LONGEST} fit")
+    return Id(sort, int.from_bytes(data, "big"))
+
+
+def as_command(v: Value) -> Command | None:
+    """The command that a value is; None if it is none."""
+    data = v.index.to_bytes((v.index.bit_length() + 7) // 8, "big")
+    try:
+        session, number, op, *args = DECODER.decode(data[1:])
+    except (msgspec.DecodeError, ValueError, TypeError):
+        return None
+    return Command(session, number, op, tuple(args))
+
+
+class Machine:
+    """The replicated state: the pairs, and of each session the last request and its answer."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[str, Any] = {}
+        self.sessions: dict[str, tuple[int, Any]] = {}
+
+    def apply(self, c: Command) -> Any:
+        """Executes a command, unless it has been; its answer."""
+        last, answer = self.sessions.get(c.session, (0, None))
+        if c.number > last:
+            answer = self._execute(c)
+            self.sessions[c.session] = c.number, answer
+        return answer
+
+    def _execute(self, c: Command) -> Any:
+        match c.op, c.args:
+            case "get", (key,):
+                return self.pairs.get(key)
+            case "put", (key, value):
+                self.pairs[key] = value
+                return True
+            case "cas", (key, old, new):
+                if self.pairs.get(key) != old:
+                    return False
+                self.pairs[key] = new
+                return True
+        return None
+
+
+class Replica:
+    """The machine of one node, and the clients that wait for an answer from it.  It is lost with the node and made again from the
+    log."""
+
+    def __init__(self, service: Service) -> None:
+        self.service, self.machine, self.applied = service, Machine(), 0
+        self.waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
+
+    def request(self, core: Core, c: Command, answer: Callable[[Any], None]) -> Ready | bool:
+        """Takes a request: the step by which it gets into the log; True if it is answered already, False if this node cannot."""
+        last, known = self.machine.sessions.get(c.session, (0, None))
+        if c.number <= last:
+            answer(known)
+            return True
+        if not self.service.ready(core.state):
+            return False
+        ready = core.attempt(self.service.action, {self.service.param: as_value(c, self.service.sort)})
+        if ready is None:
+            return False
+        self.waiting[c.session, c.number] = answer
+        return ready
+
+    def advance(self, state: dict[str, Value]) -> None:
+        """Applies what is committed by now, and answers."""
+        for v in self.service.committed(state, self.applied):
+            self.applied += 1
+            c = as_command(v)
+            if c is not None:
+                result = self.machine.apply(c)
+                answer = self.waiting.pop((c.session, c.number), None)
+                if answer:
+                    answer(result)
