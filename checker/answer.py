@@ -6,7 +6,8 @@ The answer is complete data; how it looks is `report`'s, when it exits and with 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -232,9 +233,31 @@ def explore(instance: Instance, limits: Limits | None = None, **how: Any) -> Res
     try:
         return checker.explore(instance, limits, **how)
     except Exception as why:
-        if type(why).__name__ in ("TooWide", "Unsupported"):  # not imported: their modules are heavy
-            raise Unable(f"the native engine cannot represent this instance: {why}") from why
-        raise
+        raise _unable(why) from why
+
+
+def _unable(why: Exception) -> Exception:
+    """What it means that the native engine failed."""
+    if type(why).__name__ in ("TooWide", "Unsupported"):  # not imported: their modules are heavy
+        return Unable(f"the native engine cannot represent this instance: {why}")
+    return why
+
+
+@contextmanager
+def explore_with(instance: Instance, limits: Limits, deadlock: bool) -> Iterator[tuple[Any, Result]]:
+    """Explores natively, and keeps what was explored as long as somebody asks.  Raises Unable."""
+    from checker.engines.native.run import Exploration
+
+    exploration = None
+    try:
+        exploration = Exploration(instance, deadlock=deadlock)
+        result = exploration.run(limits)
+    except Exception as why:
+        raise _unable(why) from why
+    try:
+        yield exploration, result
+    finally:
+        exploration.close()
 
 
 def perform(request: Request, progress: Callable[[Progress], None] | None = None) -> Answer:
@@ -282,4 +305,4 @@ def explain(answer: Answer) -> None:
             answer.fault = Stuck(instance).fault(last, r.message, r.place)
 
 
-__all__ = ["Answer", "Rejected", "Request", "Unable", "expected", "explain", "explore", "instance_of", "perform"]
+__all__ = ["Answer", "Rejected", "Request", "Unable", "expected", "explain", "explore", "explore_with", "instance_of", "perform"]

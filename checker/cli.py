@@ -171,25 +171,29 @@ def prove(
     spec: Spec,
     instance: Instance = None,
     define: Defines = None,
-    method: Annotated[
-        str, Option("--method", metavar="METHOD", help="bmc: look for counterexamples of up to --depth steps.")
-    ] = "bmc",
-    depth: Annotated[int, Option("--depth", metavar="N", help="How many steps (bmc).", min=0)] = 20,
-    timeout: Annotated[str | None, Option("--timeout", metavar="TIME", help="Stop after so long: 30s, 2m.")] = None,
+    method: Annotated[str, Option("--method", metavar="METHOD", help="induction, k-induction, or bmc.")] = "induction",
+    depth: Annotated[int, Option("--depth", metavar="N", help="bmc: look at behaviours of up to N steps.", min=0)] = 20,
+    k: Annotated[int, Option("--k", metavar="K", help="k-induction: how many good states come first.", min=1)] = 2,
+    jobs: Annotated[int, Option("--jobs", metavar="N", help="How many processes.", min=1, max=64)] = 2,
+    timeout: Annotated[str | None, Option("--timeout", metavar="TIME", help="For each query (bmc: in all): 30s, 2m.")] = None,
+    max_states: Annotated[
+        int, Option("--max-states", metavar="N", help="How far to look for a counterexample to induction.", min=1)
+    ] = 1_000_000,
     no_deadlock: NoDeadlock = False,
     json: Json = False,
 ) -> int:
     """Prove an instance with a solver, without exploring it.
 
-    Exit codes: as for check; and 15 not inductive, 20 nothing proved and nothing refuted (also: no counterexample of
-    up to --depth steps)."""
+    induction: what holds at the start and is kept by every action; `lemma` declarations help.  bmc: counterexamples
+    of up to --depth steps.  Exit codes: those of check; 15 not inductive; 20 also if no counterexample has up to
+    --depth steps, or the solver left something open."""
     from checker.prove import METHODS, Asked, perform
     from checker.settings import duration
 
     if method not in METHODS:
         raise Mistake(f"--method {method}: there are {', '.join(METHODS)}")
     limit = duration(timeout) if timeout else None
-    asked = Asked(spec, instance, tuple(define or ()), method, depth, timeout=limit, deadlock=not no_deadlock)
+    asked = Asked(spec, instance, tuple(define or ()), method, depth, k, jobs, limit, not no_deadlock, max_states)
     return _checked(asked, perform, json)
 
 

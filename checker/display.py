@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from checker.core.bind import Instance, Transition, Var, statements
 from checker.core.ir import Send, base_name
+from checker.core.meaning import World, in_network
 from checker.core.types import Bag, Id, Map, MapOf, Option, Rec, Record, Tuple, Type, Value, show
 from checker.verdict import State, Step
 
@@ -198,6 +199,14 @@ class Display:
     def state(self, state: State) -> list[tuple[str, str]]:
         """The variables of a state with their values; a map that is the same everywhere is said once."""
         return [(_called(v), self._spread(state[v.name], v.type)) for v in self.visible if v.name in state]
+
+    def hidden(self, state: State) -> list[tuple[str, str]]:
+        """What a state has beside the variables: what is in the network, and the faults that were used up."""
+        world = World(self.instance, state)
+        found = sorted((self.message(m) for name in self.instance.messages for m in in_network(world, name)), key=natural)
+        network = [("in the network", ", ".join(found) or "nothing")] if self.instance.messages else []
+        faults = [(v.name, self.value(state[v.name], v.type)) for v in self.instance.vars.values() if v.hidden == "fault"]
+        return network + faults
 
     def _spread(self, v: Value, t: Type) -> str:
         if isinstance(v, Map) and isinstance(t, MapOf) and len(v) > 1 and len(set(v.values())) == 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 
@@ -16,9 +16,13 @@ from checker import load, report
 from checker.answer import Answer, Request, Unable, explain, instance_of
 from checker.core.bind import Instance
 from checker.trace import Plain
-from checker.verdict import Progress, Result, Verdict
+from checker.verdict import EXIT, Progress, Result, Verdict
 
-METHODS = ("bmc",)
+if TYPE_CHECKING:
+    from checker.proof import Proof
+
+Answered = TypeVar("Answered")
+METHODS = ("induction", "k-induction", "bmc")
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Asked:
     spec: str
     instance: str | None = None
     define: tuple[str, ...] = ()
-    method: str = "bmc"
+    method: str = "induction"
     depth: int = 20
     k: int = 2
     jobs: int = 1
@@ -122,13 +126,44 @@ def head(i: Instance, asked: Asked) -> dict[str, Any]:
     return {"spec": i.model.name, "file": i.model.source.name, "instance": i.name, "sizes": sizes, "method": asked.method}
 
 
-def perform(asked: Asked, progress: Callable[[Progress], None] | None = None) -> Bounded:
+@dataclass
+class Inductive:
+    """What a proof by induction found."""
+
+    asked: Asked
+    proof: Proof
+
+    @property
+    def exit(self) -> int:
+        return EXIT[self.proof.verdict]
+
+    def lines(self, total: float) -> report.Lines:
+        from checker.proof_report import lines
+
+        return lines(self.proof, total)
+
+    def data(self, total: float) -> dict[str, Any]:
+        from checker.proof_report import data
+
+        return {**head(self.proof.instance, self.asked), **data(self.proof, total)}
+
+
+def perform(asked: Asked, progress: Callable[[Progress], None] | None = None) -> Bounded | Inductive:
     """Proves or refutes.  Raises Mistake, SpecErrors, Rejected, Unable."""
     instance = instance_of(load(asked.spec), asked.instance, asked.define)
-    return _encodable(lambda: _bounded(asked, instance, progress))
+    if asked.method == "bmc":
+        return _encodable(lambda: _bounded(asked, instance, progress))
+    return _encodable(lambda: _inductive(asked, instance))
 
 
-def _encodable(work: Callable[[], Bounded]) -> Bounded:
+def _inductive(asked: Asked, instance: Instance) -> Inductive:
+    from checker.proof import Settings, prove
+
+    k = asked.k if asked.method == "k-induction" else 1
+    return Inductive(asked, prove(instance, Settings(k, asked.jobs, asked.timeout, asked.deadlock, asked.max_states)))
+
+
+def _encodable(work: Callable[[], Answered]) -> Answered:
     from checker.engines.smt.terms import TooLarge
 
     try:

@@ -250,10 +250,12 @@ def witnesses(r: Result) -> Lines:
 # ── behaviours ──
 
 
-def trace(instance: Instance, t: Trace) -> Lines:
-    """The initial state, then each step with what it sent and what it changed."""
+def trace(instance: Instance, t: Trace, head: str | None = None) -> Lines:
+    """The first state, then each step with what it sent and what it changed.  `head`: what the first state is if it is not an
+    initial one; then what is in the network is shown, too."""
     d = Display(instance)
-    lines = [Text("initially", BOLD), *_state(d, t.initial)]
+    lines = [Text(head or "initially", BOLD), *_state(d, t.initial)]
+    lines += [Text.assemble(f"    {n}: ", v) for n, v in d.hidden(t.initial)] if head else []
     before = t.initial
     width = len(str(len(t)))
     for n, step in enumerate(t.steps, 1):

@@ -16,10 +16,18 @@ class Verdict(enum.StrEnum):
     VIOLATED = "violated"
     DEADLOCK = "deadlock"
     SPEC_FAULT = "spec_fault"
+    NOT_INDUCTIVE = "not_inductive"
     UNKNOWN = "unknown"
 
 
-EXIT = {Verdict.HOLDS: 0, Verdict.DEADLOCK: 11, Verdict.VIOLATED: 12, Verdict.UNKNOWN: 20, Verdict.SPEC_FAULT: 75}
+EXIT = {
+    Verdict.HOLDS: 0,
+    Verdict.DEADLOCK: 11,
+    Verdict.VIOLATED: 12,
+    Verdict.NOT_INDUCTIVE: 15,
+    Verdict.UNKNOWN: 20,
+    Verdict.SPEC_FAULT: 75,
+}
 
 
 @dataclass(frozen=True)

@@ -48,3 +48,53 @@ def test_bmc_shows_the_trace_that_check_shows(spectrace):
     assert len(shown["trace"]) == len(explored["trace"])
     assert shown["trace"][0].keys() == explored["trace"][0].keys() and shown["trace"][1].keys() == explored["trace"][1].keys()
     assert shown["reason"]["property"] == explored["reason"]["property"]
+
+
+INDUCTION = {
+    "holds": (["two_phase_commit"], 0),
+    "holds with more states": (["two_phase_commit", "--method", "k-induction", "--k", "2"], 0),
+    "not inductive": (["lock.spec"], 15),
+    "violated": (["two_phase_commit", "-i", "hasty"], 12),
+    "violated within k": (["two_phase_commit", "-i", "hasty", "--method", "k-induction", "--k", "5"], 12),
+    "violated at the start": (["why.spec", "-D", "Node=1"], 12),
+    "deadlock": (["stuck.spec"], 11),
+    "spec fault": (["counter.spec"], 75),
+    "too large": (["too_wide.spec"], 20),
+    "no time": (["two_phase_commit", "-i", "seven", "--timeout", "0.001ms"], 20),
+}
+
+
+@pytest.mark.parametrize("case", INDUCTION)
+def test_induction(spectrace, case):
+    args, code = INDUCTION[case]
+    assert spectrace("prove", *args).code == code
+    found = spectrace("prove", *args, "--json")
+    assert (found.code, found.err) == (code, "")
+    if "error" not in found.json:
+        assert {"verdict", "queries", "cti", "trace", "lemmas", "implied", "seconds"} <= found.json.keys()
+
+
+def test_a_counterexample_to_induction(spectrace):
+    found = spectrace("prove", "lock.spec", "--json").json
+    assert (found["verdict"], found["trace"]) == ("not_inductive", None)
+    assert found["cti"]["reachable"] is False and found["cti"]["minimal"]
+    assert len(found["cti"]["trace"]) == 2
+    text = spectrace("prove", "lock.spec").out
+    assert "the smallest state in which all lemmas and invariants hold" in text
+    assert "in the network: " in text and "a lemma that excludes it is missing" in text
+
+
+def test_a_search_that_stops_early_does_not_say_unreachable(spectrace):
+    found = spectrace("prove", "lock.spec", "--max-states", "3", "--json").json
+    assert (found["verdict"], found["cti"]["reachable"]) == ("not_inductive", None)
+
+
+def test_lemmas_that_exclude_everything_are_warned_of(spectrace, tmp_path):
+    spec = tmp_path / "empty.spec"
+    spec.write_text(
+        "protocol empty\nvar n: 0..2 = 0\naction Up\n    require n == 1\n    n := 2\n"
+        "lemma Zero: n == 0\ninvariant Low: n < 2\nterminal: true\ninstance one: slow\n"
+    )
+    found = spectrace("prove", spec, "--json")
+    assert found.code == 0
+    assert found.json["warnings"] == ["action Up cannot happen where the lemmas and invariants hold"]

@@ -57,7 +57,7 @@ def agree(instance: Instance, oracle: Explorer, expected: Result, found: Result)
         assert (found.message, found.place) in faults(oracle, len(found.trace))
 
 
-@settings(COMMON, max_examples=60, derandomize=True, phases=[Phase.generate])
+@settings(COMMON, max_examples=40, derandomize=True, phases=[Phase.generate])
 @given(specs())
 def test_random_specs(text: str) -> None:
     compare(text)

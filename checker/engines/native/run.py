@@ -189,7 +189,10 @@ class Exploration:
     def trace(self, state_id: int) -> Trace:
         """A shortest behaviour to a state of the search."""
         assert self.search
-        rows = [r.tobytes() for r in self.search.path(state_id)]
+        return self._replayed([r.tobytes() for r in self.search.path(state_id)])
+
+    def _replayed(self, rows: list[bytes]) -> Trace:
+        """The behaviour of the definition through these rows."""
         start = next(s for s in initial_states(self.instance) if self.row(s) == rows[0])
         state, steps = start, list[Step]()
         for wanted in rows[1:]:
@@ -200,6 +203,15 @@ class Exploration:
             steps.append(as_step(action, outcome))
             state = outcome.state
         return Trace(start, tuple(steps))
+
+    def way_through(self, states: list[State]) -> Trace | None:
+        """A shortest behaviour to the first of these states, if it was found, and on through the others (all the same but
+        for names, under symmetry)."""
+        assert self.search
+        found = self.search.find(np.array(self.compiled.layout.pack(states[0]), dtype=np.uint64))
+        if found is None:
+            return None
+        return self._replayed([*(r.tobytes() for r in self.search.path(found)), *map(self.row, states[1:])])
 
     def states(self) -> Iterator[State]:
         """Every state found (one of each orbit, under symmetry)."""

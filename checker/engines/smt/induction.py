@@ -1,0 +1,128 @@
+"""Queries of a plan, encoded for a finite instance: terms over a path of k + 1 states, answered by one incremental solver.
+
+The first k states are good (all lemmas and invariants hold in them, and they differ from each other); what is asked is about
+the last of them or about the step from it.  A query is true of no path exactly if it is proved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import combinations
+
+import z3
+
+from checker.core.bind import Instance
+from checker.core.lower import lower
+from checker.engines.smt import plan as p
+from checker.engines.smt.bits import Bit, all_of, any_of, both, negation, same
+from checker.engines.smt.plan import Answered, Plan, Query
+from checker.engines.smt.template import Template, term
+
+
+class Induction:
+    """The queries about one instance.  k = 1: plain induction."""
+
+    def __init__(self, instance: Instance, k: int = 1, deadlock: bool = True) -> None:
+        self.instance, self.k = instance, k
+        self.template = Template(lower(instance))
+        self.plan: Plan = p.plan(self.template.program, deadlock)
+        t = self.template
+        self._bad: dict[str, Bit] = {}
+        for b in (*t.bad_states, *t.bad_steps):
+            if b.property is not None:
+                self._bad[b.property] = any_of([self._bad.get(b.property, False), b.when])
+        self._solver: z3.Solver | None = None
+        self._asked = 0
+
+    # what a query says
+
+    def bad(self, name: str) -> Bit:
+        """The property is false, or faults."""
+        return self._bad.get(name, False)
+
+    def good(self, names: tuple[str, ...]) -> Bit:
+        return all_of(negation(self.bad(n)) for n in names)
+
+    def condition(self, q: Query) -> z3.BoolRef:
+        """What must be impossible, over the path."""
+        t, last = self.template, self.k - 1
+        hypothesis = self._hypothesis()
+        match q.kind:
+            case p.INITIALLY:
+                return z3.And(t.at(t.is_initial, 0), t.at(t.inside, 0), t.at(self._of(q), 0))
+            case p.IMPLIED:
+                return z3.And(t.at(self.good(q.given), 0), t.at(t.inside, 0), t.at(self._of(q), 0))
+            case p.PRESERVED:
+                after = z3.And(t.at(t.inside, self.k), t.at(self._of(q), self.k))
+                return z3.And(hypothesis, self._takes(q), after)
+            case p.STEP:
+                return z3.And(hypothesis, self._takes(q), t.at(self._of(q), last))
+            case p.FAULT:
+                faults = any_of(f.guard for f in t.faults if f.action == q.action)
+                return z3.And(hypothesis, t.at(faults, last))
+            case p.DEFINED:
+                return z3.And(hypothesis, t.at(self._of(q), last))
+            case p.DEADLOCK:
+                return z3.And(hypothesis, t.at(t.stuck, last))
+            case p.POSSIBLE:
+                guards = any_of(r.guard for r in t.rules if r.action == q.action)
+                return z3.And(t.at(t.inside, 0), t.at(self.good((*self.plan.lemmas, *self.plan.invariants)), 0), t.at(guards, 0))
+        raise AssertionError(q)
+
+    def _of(self, q: Query) -> Bit:
+        assert q.target is not None
+        if q.kind == p.DEFINED:
+            return any_of(b.when for b in self.template.bad_states if b.property == q.target)
+        return self.bad(q.target)
+
+    def _hypothesis(self) -> z3.BoolRef:
+        t = self.template
+        good = both(t.inside, self.good((*self.plan.lemmas, *self.plan.invariants)))
+        moved = [t.at(t.moves, i) for i in range(self.k - 1)]
+        return z3.And([t.at(good, i) for i in range(self.k)] + moved + list(self._different()))
+
+    def _different(self) -> Iterator[z3.BoolRef]:
+        for i, j in combinations(range(self.k), 2):
+            pairs = zip(self.template.row(i), self.template.row(j), strict=True)
+            yield term(any_of(negation(same(a, b)) for a, b in pairs))
+
+    def _takes(self, q: Query) -> z3.BoolRef:
+        assert q.action is not None
+        return self.template.at(self.template.action(q.action), self.k - 1)
+
+    def background(self) -> list[z3.BoolRef]:
+        """What every path is: states, and steps between them."""
+        t = self.template
+        steps = z3.And([term(b) for b in t.relation])
+        return [t.at(t.is_state, 0), *(t.at(steps, i) for i in range(self.k))]
+
+    def trivial(self, q: Query) -> bool:
+        """Is there plainly nothing to ask?"""
+        if q.kind == p.FAULT:
+            return not any(f.action == q.action for f in self.template.faults)
+        return q.kind in (p.INITIALLY, p.IMPLIED, p.PRESERVED, p.STEP) and self._of(q) is False
+
+    # answers
+
+    def fresh(self) -> z3.Solver:
+        solver = z3.SolverFor("QF_FD")
+        solver.add(self.background())
+        return solver
+
+    def ask(self, q: Query, timeout: float | None = None) -> Answered:
+        """Answers one query, within `timeout` seconds."""
+        started = time.perf_counter()
+        if self.trivial(q):
+            return Answered(q, "proved", 0.0)
+        self._solver = self._solver or self.fresh()
+        self._solver.set("timeout", max(1, int(timeout * 1000)) if timeout else 4294967295)
+        self._asked += 1
+        name = z3.Bool(f"ask {self._asked}")
+        self._solver.add(z3.Implies(name, self.condition(q)))
+        answer = self._solver.check(name)
+        if answer == z3.unknown and "keyboard" in self._solver.reason_unknown():
+            raise KeyboardInterrupt
+        self._solver.add(z3.Not(name))
+        status = "proved" if answer == z3.unsat else "refuted" if answer == z3.sat else "unknown"
+        return Answered(q, status, time.perf_counter() - started)

@@ -1,0 +1,82 @@
+"""What a proof by induction asks: one query for each action and lemma, and what each of them means.
+
+A query says what must be impossible, in terms of names alone; how it is encoded and who answers it is decided elsewhere.  All
+lemmas and invariants together are the hypothesis: what is asked of one may assume all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from checker.core.lower import Program
+
+INITIALLY, IMPLIED, PRESERVED, STEP, FAULT, DEFINED, DEADLOCK, POSSIBLE = (
+    "initially",  # can a lemma be false at the start?
+    "implied",  # can an invariant be false where the others and the lemmas hold?
+    "preserved",  # can an action make a lemma false?
+    "step",  # can an action break a step property?
+    "fault",  # can an action run into a spec fault?
+    "defined",  # can a `reachable` property fault?
+    "deadlock",  # can there be nothing to do?
+    "possible",  # can an action happen at all?  (the one that should be so)
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """`target`: the property, if it is about one; `action`: its index in the program; `given`: what may be assumed, if that
+    is not everything."""
+
+    kind: str
+    target: str | None = None
+    action: int | None = None
+    given: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answered:
+    """status: "proved" (impossible) | "refuted" (possible) | "unknown"."""
+
+    query: Query
+    status: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The queries of one program.  `lemmas`: what is declared to help; `invariants`: what is to be shown."""
+
+    lemmas: tuple[str, ...]
+    invariants: tuple[str, ...]
+    steps: tuple[str, ...]
+    partial: tuple[str, ...]
+    actions: tuple[int, ...]
+    deadlock: bool
+
+    def implied(self, invariant: str, before: frozenset[str]) -> Query:
+        """Is it implied by all others, but for those that were found to be implied before?  Then nothing else need be asked
+        of it.  (Each is implied by what is left in the end: take them back in the opposite order.)"""
+        given = tuple(n for n in (*self.lemmas, *self.invariants) if n != invariant and n not in before)
+        return Query(IMPLIED, invariant, None, given)
+
+    def rest(self, implied: frozenset[str]) -> list[Query]:
+        """Everything else, given the invariants that are implied."""
+        names = [n for n in (*self.lemmas, *self.invariants) if n not in implied]
+        found = [Query(INITIALLY, n) for n in names]
+        found += [Query(PRESERVED, n, a) for n in names for a in self.actions]
+        found += [Query(STEP, n, a) for n in self.steps for a in self.actions]
+        found += [Query(FAULT, None, a) for a in self.actions]
+        found += [Query(DEFINED, n) for n in self.partial]
+        found += [Query(DEADLOCK)] * self.deadlock
+        return found + [Query(POSSIBLE, None, a) for a in self.actions]
+
+
+def plan(program: Program, deadlock: bool) -> Plan:
+    """What to ask about a program."""
+
+    def names(kind: str) -> tuple[str, ...]:
+        return tuple(p.name for p in program.instance.properties if p.kind == kind)
+
+    faulty = {p.name for p in program.predicates if p.kind == "fault"}
+    partial = tuple(n for n in names("reachable") if n in faulty)
+    return Plan(names("lemma"), names("invariant"), names("step"), partial, tuple(range(len(program.actions))), deadlock)

@@ -1,0 +1,177 @@
+"""A proof by induction: every query of the plan answered, and what was refuted looked into.
+
+Here the solver and the native search meet: a counterexample to induction is a step from a state that need not be reachable,
+and the search says whether it is.  The invariant: a verdict is as strong as its weakest query; unknown is never success.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from checker.answer import Answer, Request, Unable, explain, explore_with
+from checker.core.bind import Instance
+from checker.engines.replay import judged
+from checker.engines.smt import plan as p
+from checker.engines.smt.bmc import check as bmc
+from checker.engines.smt.cti import Cti, find
+from checker.engines.smt.induction import Induction
+from checker.engines.smt.plan import Answered, Plan, Query
+from checker.engines.smt.solve import answers
+from checker.verdict import Limits, Result, Trace, Verdict
+
+CTI_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to prove.  `timeout`: seconds for each query; `max_states`: how far to look for a counterexample."""
+
+    k: int = 1
+    jobs: int = 1
+    timeout: float | None = None
+    deadlock: bool = True
+    max_states: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class Label:
+    """Is the state before a counterexample reachable?  None: not within the `states` that were explored, to `depth`."""
+
+    reachable: bool | None
+    states: int = 0
+    depth: int = 0
+    symmetry: bool = False
+    why_not: str = ""  # why it was not looked for
+
+
+@dataclass
+class Proof:
+    """What came of the queries.  `found`: the verdict on the counterexample, with its behaviour."""
+
+    instance: Instance
+    settings: Settings
+    plan: Plan
+    actions: list[str]
+    answered: list[Answered]
+    cti: Cti | None = None
+    label: Label | None = None
+    found: Answer | None = None  # a real counterexample, from an initial state
+    step: Answer | None = None  # the counterexample to induction, explained
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def status(self, status: str) -> list[Answered]:
+        """The queries with this answer, but for those that ask whether an action is possible, and those asked first."""
+        return [a for a in self.answered if a.status == status and a.query.kind not in (p.POSSIBLE, p.IMPLIED)]
+
+    @property
+    def implied(self) -> frozenset[str]:
+        """The invariants that the others and the lemmas imply in one state."""
+        return frozenset(a.query.target or "" for a in self.answered if a.query.kind == p.IMPLIED and a.status == "proved")
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.found:
+            return self.found.result.verdict
+        if self.status("refuted"):
+            return Verdict.NOT_INDUCTIVE
+        return Verdict.UNKNOWN if self.status("unknown") else Verdict.HOLDS
+
+    @property
+    def impossible(self) -> list[str]:
+        """The actions that cannot happen where the lemmas and invariants hold."""
+        none = [a.query.action for a in self.answered if a.query.kind == p.POSSIBLE and a.status == "proved"]
+        return [self.actions[i] for i in none if i is not None]
+
+
+def prove(instance: Instance, settings: Settings, progress: Callable[[Answered], None] | None = None) -> Proof:
+    """Asks everything, and looks into what was refuted.  Raises TooLarge, Disagreement (a bug)."""
+    started = time.perf_counter()
+    induction = Induction(instance, settings.k, settings.deadlock)
+    actions = [a.name for a in induction.template.program.actions]
+    built = time.perf_counter()
+    proof = Proof(instance, settings, induction.plan, actions, [])
+    for name in induction.plan.invariants:
+        _note(proof, induction.ask(induction.plan.implied(name, proof.implied), settings.timeout), progress)
+    queries = induction.plan.rest(proof.implied)
+    for a in answers(queries, induction.ask, settings.jobs, settings.timeout):
+        _note(proof, a, progress)
+    order = {q: i for i, q in enumerate(queries)}
+    proof.answered.sort(key=lambda a: order.get(a.query, -1))
+    solved = time.perf_counter()
+    _look_into(proof, induction)
+    done = time.perf_counter()
+    proof.seconds = {"encode": built - started, "solve": solved - built, "explain": done - solved}
+    return proof
+
+
+def _note(proof: Proof, a: Answered, progress: Callable[[Answered], None] | None) -> None:
+    proof.answered.append(a)
+    if progress:
+        progress(a)
+
+
+def _look_into(proof: Proof, induction: Induction) -> None:
+    """What is behind the first query that was refuted; for k-induction also, whether the first k states are good."""
+    settings = proof.settings
+    if settings.k > 1:
+        base = bmc(proof.instance, settings.k - 1, settings.deadlock)
+        if base.trace is not None:
+            proof.found = _explained(proof, base)
+            return
+        if base.verdict is Verdict.UNKNOWN and base.stopped_by not in ("depth", None):
+            proof.answered.append(Answered(Query(p.INITIALLY), "unknown", base.seconds["total"]))
+    refuted = proof.status("refuted")
+    if not refuted:
+        return
+    proof.cti = find(induction, refuted[0].query, settings.timeout or CTI_SECONDS)
+    if proof.cti is None:
+        return
+    result = _result(proof.instance, proof.cti)
+    proof.step = _explained(proof, result)
+    if proof.cti.query.kind == p.INITIALLY:
+        proof.found, proof.label = proof.step, Label(True, 1)
+        return
+    proof.label, real = _label(proof.instance, proof.cti, settings)
+    if real:
+        proof.found = _explained(proof, real)
+
+
+def _result(instance: Instance, cti: Cti) -> Result:
+    """A counterexample to induction in the vocabulary of `check`."""
+    if cti.query.kind == p.DEADLOCK:
+        return Result(Verdict.DEADLOCK, engine="smt", trace=cti.trace)
+    text, place = cti.fault or ("", None)
+    prop = next((x for x in instance.properties if x.name == cti.query.target), None)
+    if prop:
+        states = [cti.trace.initial, *(s.state for s in cti.trace.steps)]
+        said = judged(instance, prop, *(states[-2:] if prop.kind == "step" else states[-1:]))
+        if isinstance(said, bool):
+            return Result(Verdict.VIOLATED, prop.name, engine="smt", trace=cti.trace)
+        text, place = f"{prop.name}: {said.text}", instance.model.place(said.node)
+    trace = Trace(cti.trace.initial, cti.trace.steps, text)
+    return Result(Verdict.SPEC_FAULT, message=text, place=place, engine="smt", trace=trace)
+
+
+def _explained(proof: Proof, result: Result) -> Answer:
+    answer = Answer(Request(proof.instance.model.name, deadlock=proof.settings.deadlock), proof.instance, result)
+    explain(answer)
+    return answer
+
+
+def _label(instance: Instance, cti: Cti, settings: Settings) -> tuple[Label, Result | None]:
+    """Is it reachable?  By native search; and if so, a behaviour from an initial state."""
+    try:
+        with explore_with(instance, Limits(max_states=settings.max_states), settings.deadlock) as (search, r):
+            if r.trace is not None:
+                return Label(True, r.distinct_states, r.depth, r.symmetry), r
+            if r.exhaustive:
+                return Label(False, r.distinct_states, r.depth, r.symmetry), None
+            way = search.way_through([cti.trace.initial, *(s.state for s in cti.trace.steps)])
+            if way is None:
+                return Label(None, r.distinct_states, r.depth, r.symmetry), None
+            whole = Cti(cti.query, Trace(way.initial, way.steps, cti.trace.fault), False, cti.fault)
+            return Label(True, r.distinct_states, r.depth, r.symmetry), _result(instance, whole)
+    except Unable as why:
+        return Label(None, why_not=str(why)), None

@@ -1,0 +1,184 @@
+"""Induction by solver against brute force: over all states of a tiny model, reachable or not, every query has the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from math import prod
+from typing import Any
+
+import pytest
+from agreement import instance_of
+from hypothesis import HealthCheck, Phase, event, given, reject, seed, settings
+from models import specs
+
+import checker
+from checker.core.bind import BindError, Instance
+from checker.core.meaning import World, evaluate, initial_states, successors
+from checker.core.types import card, values
+from checker.engines.replay import judged
+from checker.engines.smt import plan as p
+from checker.engines.smt.cti import find
+from checker.engines.smt.induction import Induction
+from checker.engines.smt.plan import Query
+from checker.engines.smt.solve import answers
+from checker.engines.smt.terms import TooLarge
+from checker.verdict import Verdict
+
+COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+MOST = 1200  # states of a tiny model
+
+
+class Brute:
+    """Every query by trying all states."""
+
+    def __init__(self, instance: Instance, induction: Induction) -> None:
+        self.instance, self.plan = instance, induction.plan
+        self.props = {x.name: x for x in instance.properties}
+        self.names = [*self.plan.lemmas, *self.plan.invariants]
+        self.all = [s for s in self.states() if self.inside(s)]
+        self.start = [s for s in initial_states(instance) if self.inside(s)]
+        self.good = [s for s in self.all if self.holds(self.names, s)]
+        self.after = {i: [(s, o) for s in self.good for o in successors(instance, a, s)] for i, a in enumerate(instance.actions)}
+
+    def states(self) -> Iterator[dict[str, Any]]:
+        names = list(self.instance.vars)
+        for row in product(*(list(values(self.instance.vars[v].type)) for v in names)):
+            yield dict(zip(names, row, strict=True))
+
+    def inside(self, s: dict[str, Any]) -> bool:
+        return self.instance.bound is None or bool(evaluate(self.instance.bound, {}, World(self.instance, s)))
+
+    def holds(self, names: Any, s: dict[str, Any]) -> bool:
+        return all(judged(self.instance, self.props[n], s) is True for n in names)
+
+    def possible(self, q: Query) -> bool:
+        """Is what the query asks for possible?"""
+        prop = self.props.get(q.target or "")
+        outcomes = self.after.get(-1 if q.action is None else q.action, [])
+        match q.kind:
+            case p.INITIALLY:
+                return any(not self.holds([q.target], s) for s in self.start)
+            case p.IMPLIED:
+                return any(self.holds(q.given, s) and not self.holds([q.target], s) for s in self.all)
+            case p.PRESERVED:
+                new = [o.state for _, o in outcomes if o.state is not None]
+                return any(self.inside(s) and not self.holds([q.target], s) for s in new)
+            case p.STEP:
+                assert prop
+                return any(o.state is not None and judged(self.instance, prop, s, o.state) is not True for s, o in outcomes)
+            case p.FAULT:
+                return any(o.fault for _, o in outcomes)
+            case p.DEFINED:
+                assert prop
+                return any(not isinstance(judged(self.instance, prop, s), bool) for s in self.good)
+            case p.DEADLOCK:
+                moving = {id(s) for found in self.after.values() for s, _ in found}
+                stuck = [s for s in self.good if id(s) not in moving]
+                return any(not evaluate(self.instance.terminal, {}, World(self.instance, s)) for s in stuck)
+        return any(o.state is not None for _, o in outcomes)
+
+
+def compare(text: str) -> None:
+    try:
+        instance = instance_of(text)
+    except BindError:
+        reject()
+    if prod(card(v.type) for v in instance.vars.values()) > MOST:
+        reject()
+    try:
+        induction = Induction(instance)
+        brute = Brute(instance, induction)
+        plan = induction.plan
+        queries = [plan.implied(n, frozenset()) for n in plan.invariants] + plan.rest(frozenset())
+        for q in queries:
+            found = induction.ask(q)
+            assert found.status == ("refuted" if brute.possible(q) else "proved"), q
+            event(f"{q.kind} {found.status}")
+            if found.status == "refuted" and q.kind != p.POSSIBLE:
+                cti = find(induction, q)  # replayed by the definition
+                assert cti is not None and cti.minimal
+    except TooLarge:
+        event("too large")
+    except Exception as failure:
+        raise AssertionError(f"{type(failure).__name__}: {failure}\n\n{text}") from failure
+
+
+@settings(COMMON, max_examples=25, derandomize=True, phases=[Phase.generate])
+@given(specs())
+def test_random_specs(text: str) -> None:
+    compare(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(10))
+def test_many_random_specs(chunk: int) -> None:
+    @seed(chunk)
+    @settings(COMMON, max_examples=100, phases=[Phase.generate])
+    @given(specs())
+    def run(text: str) -> None:
+        compare(text)
+
+    run()
+
+
+RING = """
+var a: 0..3 = 0
+var s: set[N] = {}
+sort N
+action Up
+    require a < 2
+    a += 1
+action Put(x: N)
+    s += {x}
+invariant Low: a < 2 or len(s) < 2
+instance main: N = 3
+"""
+
+
+def test_the_smallest_counterexample() -> None:
+    """One element in s is needed before the step, and it is the first; a stays as low as it can."""
+    induction = Induction(instance_of(RING), deadlock=False)
+    put = next(i for i, a in enumerate(induction.instance.actions) if a.name == "Put")
+    cti = find(induction, Query(p.PRESERVED, "Low", put))
+    assert cti is not None and cti.minimal
+    assert [len(cti.trace.initial["s"]), cti.trace.initial["a"]] == [1, 2]
+    assert [x.index for x in cti.trace.initial["s"]] == [0]
+    up = find(induction, Query(p.PRESERVED, "Low", 1 - put))
+    assert up is not None and (len(up.trace.initial["s"]), up.trace.initial["a"]) == (2, 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_processes_answer_everything_once(jobs: int) -> None:
+    induction = Induction(checker.bind("two_phase_commit", "three"))
+    queries = induction.plan.rest(frozenset())
+    found = list(answers(queries, induction.ask, jobs, 60))
+    assert {a.query for a in found} == set(queries) and len(found) == len(queries)
+    assert {a.status for a in found if a.query.kind != p.POSSIBLE} == {"proved"}
+    assert {a.status for a in found if a.query.kind == p.POSSIBLE} == {"refuted"}
+
+
+def test_a_child_that_fails_is_an_error() -> None:
+    def ask(_: Query, __: float | None) -> Any:
+        raise ValueError("out of cheese")
+
+    with pytest.raises(RuntimeError, match="out of cheese"):
+        list(answers([Query(p.FAULT, None, i) for i in range(8)], ask, 2, 60))
+
+
+PROVED = [
+    ("two_phase_commit", "three"),
+    ("two_phase_commit", "blocking"),
+    ("lamport_paxos", "small"),
+    ("flexible_paxos", "three_and_two"),
+    ("flexible_paxos", "all_and_one"),
+]
+
+
+@pytest.mark.parametrize(("spec", "name"), PROVED)
+def test_shipped_lemmas_are_inductive(spec: str, name: str) -> None:
+    from checker.proof import Settings, prove
+
+    found = prove(checker.bind(spec, name), Settings(timeout=60, deadlock=name != "blocking"))
+    assert (found.verdict, found.impossible) == (Verdict.HOLDS, [])
+    assert not found.status("refuted") and not found.status("unknown")
