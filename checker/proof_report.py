@@ -56,7 +56,7 @@ def method(proof: Proof) -> str:
 
 
 def _shown(proof: Proof) -> str:
-    names = [*proof.plan.lemmas, *proof.plan.invariants, *proof.plan.steps]
+    names = [*proof.plan.invariants, *proof.plan.steps]
     parts = [", ".join(names)] if names else []
     return "; ".join([*parts, "no spec fault", *(["no deadlock"] if proof.plan.deadlock else [])])
 

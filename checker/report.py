@@ -145,7 +145,9 @@ def _by(r: Result) -> str:
 
 
 def properties(instance: Instance, scope: Scope) -> str:
-    names = [p.name for p in instance.properties if p.kind != "reachable"]
+    names = [p.name for p in instance.properties if p.kind not in ("reachable", "lemma")]
+    lemmas = sum(p.kind == "lemma" for p in instance.properties)
+    names += [count(lemmas, "lemma")] if lemmas else []
     found = [p.name for p in instance.properties if p.kind == "reachable"]
     parts = [", ".join(names)] if names else []
     parts += [f"{', '.join(found)} reachable"] if found else []
