@@ -56,6 +56,11 @@ def get(base: Any, key: Any) -> Any:
         return MISSING
 
 
+def key_of(x: Any) -> Any:
+    """A field as a key, such as the id of a message: null is as if it were not there, and what has parts goes by its text."""
+    return MISSING if x is None else str(x) if isinstance(x, list | dict) else x
+
+
 def _matches(text: Any, pattern: str) -> bool:
     return isinstance(text, str) and re.search(pattern, text) is not None
 

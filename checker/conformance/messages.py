@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checker.conformance.binding import Binding
-from checker.conformance.fields import MISSING, Fields, Getter, Reader
+from checker.conformance.fields import MISSING, Fields, Getter, Reader, key_of
 from checker.conformance.order import Event
 from checker.conformance.values import Decoder, Unreadable
 from checker.core.bind import Instance, Message
@@ -111,7 +111,7 @@ class Messages:
         if self.sender is not None:
             for p in patterns:
                 self._end(e, p, p.message.sender, -1, self.sender(e.data), str(self.binding.receive.sender))
-        mid = self.id(e.data) if self.id else MISSING
+        mid = key_of(self.id(e.data)) if self.id else MISSING
         return Received(patterns, mid, self.binding.receive.open) if patterns else None
 
     def sent(self, e: Event) -> list[SentLine] | None:
@@ -131,7 +131,8 @@ class Messages:
                 for p in patterns:
                     at = len(p.message.payload.fields)
                     self._end(e, p, p.message.to, at, self.sent_to(data), str(self.binding.send.to))
-            out.append(SentLine(patterns, self.sent_id(data) if self.sent_id else MISSING, bool(self.lost(data))))
+            mid = key_of(self.sent_id(data)) if self.sent_id else MISSING
+            out.append(SentLine(patterns, mid, bool(self.lost(data))))
         return out
 
     def _patterns(self, e: Event, data: Any) -> list[Pattern]:

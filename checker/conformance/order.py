@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checker.conformance.binding import Binding
-from checker.conformance.fields import MISSING, Fields, Getter, Reader
+from checker.conformance.fields import MISSING, Fields, Getter, Reader, key_of
 from checker.conformance.lines import Line, Log
 from checker.settings import Mistake
 
@@ -230,7 +230,7 @@ class Known:
     def _able(self, e: Event) -> bool:
         if self.order.received:
             got = self.order.received(e.data)
-            return got is MISSING or got is None or got in self.ids
+            return got is MISSING or got in self.ids
         return all(self.last.get(n, 0) >= k or n == str(e.node) for n, k in e.clock.items())
 
 
@@ -249,6 +249,6 @@ def _ids(binding: Binding, reader: Reader) -> tuple[Callable[[Fields], list[Any]
 
     def sent(data: Fields) -> list[Any]:
         items = each(data)
-        return [one({**data, s.as_: x}) for x in items] if isinstance(items, list) else []
+        return [key_of(one({**data, s.as_: x})) for x in items] if isinstance(items, list) else []
 
-    return sent, lambda data: got(data) if when(data) else MISSING
+    return sent, lambda data: key_of(got(data)) if when(data) else MISSING

@@ -133,6 +133,14 @@ def test_messages_by_id(run: Any, network: str) -> None:
     assert twice.exit == (0 if network == "set" else 14)
 
 
+def test_an_id_may_be_anything(run: Any) -> None:
+    for mid in ([1, 2], {"a": 1}, "x", 1.5, True):
+        good = [tell("a", "b", 0, mid), recv("b", "a", 0, mid)]  # type: ignore[arg-type]
+        assert run(good, IDS, RULES).exit == 0
+        assert line(run([*good, recv("b", "a", 0, mid)], IDS, RULES)) == 3  # type: ignore[arg-type]
+    assert run([tell("a", "b", 0, 1), recv("b", "a", 0, None)], IDS, RULES).exit == 0  # type: ignore[arg-type]
+
+
 def test_fifo_keeps_the_order(run: Any) -> None:
     lines = [tell("a", "b", 0, 1), up("a", 1), tell("a", "b", 1, 2), recv("b", "a", 1, 2)]
     assert line(run(lines, IDS, RULES, network="fifo capacity 2")) == 4
