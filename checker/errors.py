@@ -71,6 +71,8 @@ CODES: dict[str, str] = {
     "E416": "nobody there to receive this",
     "E417": "declaration does not belong here",
     "E418": "the protocol cannot know who is Byzantine",
+    "E419": "discard not at the beginning of a handler",
+    "E420": "discard in a network that forgets",
     # E5: instances
     "E501": "size or parameter left open",
     "E502": "unknown name in an instance",

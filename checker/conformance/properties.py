@@ -13,10 +13,11 @@ from itertools import product
 from typing import Any
 
 from checker.conformance.steps import Machine
-from checker.core.bind import Instance, _parts
+from checker.core.bind import Instance
 from checker.core.ir import Apply, Expr, Fit, Local, Quant, Read, Sent, base_name
 from checker.core.meaning import Fault, State
 from checker.core.model import Property
+from checker.core.typed import parts
 from checker.core.types import Map, Type, Value, card, values
 
 FEW = 64  # a quantifier over so many processes is looked at case by case
@@ -133,7 +134,7 @@ def _reads(instance: Instance, e: Expr, binders: frozenset[str]) -> Iterator[tup
         case _:
             if isinstance(e, Sent):
                 yield instance.messages[e.message].var, None
-            for part in _parts(e):
+            for part in parts(e):
                 yield from _reads(instance, part, binders)
 
 

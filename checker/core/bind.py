@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
+from checker.core.discard import Discard, discarding
 from checker.core.ir import (
     Apply,
     Assign,
@@ -46,7 +47,8 @@ from checker.core.meaning import evaluate, render
 from checker.core.model import Action, Expect, Fault, InstanceDecl, Model, Property, Receive, VarDecl
 from checker.core.operators.sets import loose, most, trim
 from checker.core.operators.table import FALSE, TRUE, apply, fresh, join, number
-from checker.core.typed import build, card_of, elem, elem_type, fit
+from checker.core.typed import build, card_of, elem, elem_type, fit, parts
+from checker.core.typed import statements as statements
 from checker.core.types import (
     BOOL,
     Bag,
@@ -344,13 +346,13 @@ class Binder:
 
     def _fold(self, e: Expr) -> Expr:
         """Computes what depends on nothing."""
-        parts = _parts(e)
-        if isinstance(e, Const | Local | Read | Sent) or (not parts and not isinstance(e, Apply)):
+        inner = parts(e)
+        if isinstance(e, Const | Local | Read | Sent) or (not inner and not isinstance(e, Apply)):
             return e
         if isinstance(e, Apply) and e.op == "all":
             return e
         binds = isinstance(e, Quant | SetOf | Fold | Mapping | Let)
-        if not binds and not all(isinstance(p, Const) or _whole(p) for p in parts):
+        if not binds and not all(isinstance(p, Const) or _whole(p) for p in inner):
             return e
         if not closed_term(e) or _work(e) > FOLD_LIMIT:
             return e
@@ -459,33 +461,13 @@ def _whole(e: Expr) -> bool:
     return isinstance(e, Apply) and e.op == "all"
 
 
-def _parts(e: Expr) -> tuple[Expr, ...]:
-    """The sub-expressions of an expression."""
-    match e:
-        case Apply():
-            return e.args
-        case If():
-            return e.cond, e.then, e.orelse
-        case Quant() | Fold() | SetOf():
-            return tuple(x for x in (e.domain, getattr(e, "where", None), e.body) if x is not None)
-        case Mapping():
-            return (e.body,)
-        case Let():
-            return e.value, e.body
-        case Fit():
-            return (e.value,)
-        case Sent():
-            return tuple(a for a in (*e.args, e.to, e.sender) if a is not None)
-    return ()
-
-
 def free(e: Expr) -> frozenset[str]:
     """The free locals of an expression; "" stands for the state."""
     match e:
         case Local():
             return frozenset((e.name,))
         case Read() | Sent():
-            return frozenset(("",)).union(*(free(p) for p in _parts(e)))
+            return frozenset(("",)).union(*(free(p) for p in parts(e)))
         case Quant() | Fold() | SetOf():
             inner = [free(x) for x in (getattr(e, "where", TRUE), e.body)]
             return free(e.domain) | (frozenset().union(*inner) - {e.name})
@@ -493,7 +475,7 @@ def free(e: Expr) -> frozenset[str]:
             return free(e.body) - {e.name}
         case Let():
             return free(e.value) | (free(e.body) - {e.name})
-    return frozenset().union(*(free(p) for p in _parts(e)))
+    return frozenset().union(*(free(p) for p in parts(e)))
 
 
 def closed_term(e: Expr) -> bool:
@@ -505,14 +487,14 @@ def _work(e: Expr) -> int:
     match e:
         case Quant() | Fold() | SetOf():
             n = card(elem(e.domain)) if _whole(e.domain) else len(e.domain.value) if isinstance(e.domain, Const) else FOLD_LIMIT
-            return n * (1 + sum(_work(p) for p in _parts(e)[1:]))
+            return n * (1 + sum(_work(p) for p in parts(e)[1:]))
         case Mapping():
             return card(e.type.key) * (1 + _work(e.body))  # type: ignore[attr-defined]
         case Apply() if e.op == "all":
             return card(e.attr)
         case Apply() if e.op == "subsets":
             return 1 << min(32, card(elem_type(e.args[0].type)))
-    return 1 + sum(_work(p) for p in _parts(e))
+    return 1 + sum(_work(p) for p in parts(e))
 
 
 # ── from a model to an instance ──────────────────────────────────────────────────────────────────────────────────────
@@ -638,7 +620,7 @@ class _Assembly:
         for name, var in list(self.vars.items()):
             if not var.hidden:
                 self.vars[name] = self._initial(var, m.vars[name])
-        actions = [self._action(a) for a in m.actions] + self._fault_actions()
+        actions = discarding([self._action(a) for a in m.actions] + self._fault_actions(), self._discards())
         props = tuple(replace(p, expr=self.b.expr(p.expr, {})) for p in m.properties)
         return Instance(
             m,
@@ -978,6 +960,26 @@ class _Assembly:
 
     # actions
 
+    def _discards(self) -> list[Discard]:
+        """Which messages nobody will look at again, as their only handlers say."""
+        found = []
+        handled = [h.receive.message for h in self.model.actions if h.receive]
+        for h in self.model.actions:
+            if h.receive and h.receive.discard is not None and h.process and handled.count(h.receive.message) == 1:
+                m = self.b.messages[h.receive.message]
+                params, me = self._self(h.process)
+                fields = dict(zip(h.receive.fields, m.payload.fields, strict=True))
+                env = {**dict(params), **{local: t for local, (_, t) in fields.items()}}
+                names = {local: name for local, (name, _) in fields.items()}
+                if h.receive.sender:
+                    assert m.sender
+                    env[h.receive.sender], names[h.receive.sender] = m.sender, "from"
+                if m.to and params:
+                    names["self"] = "to"
+                useless = self.b.expr(h.receive.discard, env)
+                found.append(Discard(m.name, m.full, Read(self.vars[m.var].type, m.var), names, me, useless))
+        return found
+
     def _action(self, a: Action) -> Transition:
         params: list[tuple[str, Type]] = []
         env: dict[str, Type] = {}
@@ -1021,11 +1023,3 @@ def _empty_channels(t: Type) -> Map:
     assert isinstance(t, MapOf) and isinstance(t.val, MapOf)
     row = Map((r, ()) for r in values(t.val.key))
     return Map((s, row) for s in values(t.key))
-
-
-def statements(body: tuple[Stmt, ...]) -> Any:
-    """Every statement of a block, nested ones too."""
-    for s in body:
-        yield s
-        for inner in (getattr(s, "then", ()), getattr(s, "orelse", ()), getattr(s, "body", ())):
-            yield from statements(inner)

@@ -22,6 +22,7 @@ from checker.core.bind import (
     _declaration,
     _sizes,
 )
+from checker.core.discard import Discard
 from checker.core.ir import Node
 from checker.core.model import Model
 from checker.core.types import Set, Union, Value
@@ -62,6 +63,9 @@ class _Local(_Assembly):
     def _shared(self, infos: dict[str, Message], large: list[str], capacity: int | None) -> None:
         for name in large:
             self.vars[infos[name].var] = self._hidden(infos[name].var, Set(Union((infos[name].full,))), frozenset(), "network")
+
+    def _discards(self) -> list[Discard]:
+        return []  # a message is thrown away where it arrives: `discard` is the handler's first `require`
 
     def _fault_actions(self) -> list[Transition]:
         return [self._start(p) for p in self.model.processes] + [self._restart(p) for p in self.model.processes]

@@ -38,7 +38,7 @@ from checker.core.ir import (
 )
 from checker.core.operators import TABLE
 from checker.core.operators.table import FALSE, TRUE, apply, both, fresh, naming, number
-from checker.core.typed import build, elem, fit, within
+from checker.core.typed import build, elem, fit, subst, within
 from checker.core.types import BOOL, BagOf, MapOf, Record, Seq, Set, Type, Union, values
 from checker.source import Span
 
@@ -99,35 +99,11 @@ class Program:
 # ── expressions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def subst(e: Expr, env: Env) -> Expr:
-    """Replaces free locals.  Names are unique, so nothing is captured."""
-    return rewrite(e, lambda x: env.get(x.name, x) if isinstance(x, Local) else x)
-
-
-def rewrite(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
-    """Rebuilds an expression bottom up, `f` of every node."""
-    match e:
-        case Apply():
-            e = replace(e, args=tuple(rewrite(a, f) for a in e.args))
-        case If():
-            e = replace(e, cond=rewrite(e.cond, f), then=rewrite(e.then, f), orelse=rewrite(e.orelse, f))
-        case Quant():
-            e = replace(e, domain=rewrite(e.domain, f), body=rewrite(e.body, f))
-        case SetOf() | Fold():
-            e = replace(e, domain=rewrite(e.domain, f), where=rewrite(e.where, f), body=rewrite(e.body, f))
-        case Mapping():
-            e = replace(e, body=rewrite(e.body, f))
-        case Let():
-            e = replace(e, value=rewrite(e.value, f), body=rewrite(e.body, f))
-        case Fit():
-            e = replace(e, value=rewrite(e.value, f))
-        case Sent():
-
-            def go(x: Expr | None) -> Expr | None:
-                return None if x is None else rewrite(x, f)
-
-            e = replace(e, args=tuple(go(a) for a in e.args), to=go(e.to), sender=go(e.sender))
-    return f(e)
+def _certain(cond: Expr) -> bool:
+    """Is a condition true whatever the names before it stand for?"""
+    while isinstance(cond, Let):
+        cond = cond.body
+    return cond == TRUE
 
 
 class Lowering:
@@ -135,6 +111,7 @@ class Lowering:
 
     def __init__(self, instance: Instance, expand: bool = True) -> None:
         self.instance, self.expand = instance, expand
+        self.filters: dict[Assign, tuple[Stmt, ...]] = {}
 
     # what is defined
 
@@ -204,7 +181,7 @@ class Lowering:
         args = tuple(self.total(a) for a in e.args)
         defined = row.defined
         cond = self.total(naming(args, lambda *xs: defined(replace(e, args=xs))))
-        return [] if cond == TRUE else [Check(cond, row.fault, span=e.span)]
+        return [] if _certain(cond) else [Check(cond, row.fault, span=e.span)]
 
     def _under(self, name: str, domain: Expr, where: Expr, inner: list[Check]) -> list[Check]:
         return self.checks(domain) + self._forall(name, self.total(domain), where, inner)
@@ -292,7 +269,18 @@ class Lowering:
     # statements
 
     def block(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-        return tuple(x for s in body for x in self.stmt(s))
+        """The statements, each of them total; what has been checked is not checked again before something changes."""
+        out: list[Stmt] = []
+        known: set[Stmt] = set()
+        for x in (x for s in body for x in self.stmt(s)):
+            if isinstance(x, Check):
+                if x in known:
+                    continue
+                known.add(x)
+            elif isinstance(x, Assign | IfStmt | ForAll):
+                known.clear()
+            out.append(x)
+        return tuple(out)
 
     def stmt(self, s: Stmt) -> Iterator[Stmt]:
         match s:
@@ -320,6 +308,15 @@ class Lowering:
                     yield Require(self.total(s.where), span=s.span)
 
     def _assign(self, s: Assign) -> Iterator[Stmt]:
+        """The same assignment lowers to the same statements everywhere, so that engines can share what they make of them."""
+        if isinstance(s.value, SetOf) and not s.path:
+            if s not in self.filters:
+                self.filters[s] = tuple(self._assigned(s))
+            yield from self.filters[s]
+        else:
+            yield from self._assigned(s)
+
+    def _assigned(self, s: Assign) -> Iterator[Stmt]:
         yield from self.checks(s.value)
         t: Type = self.instance.vars[s.var].type
         at: Expr = Read(t, s.var)

@@ -75,11 +75,12 @@ class ProcessDecl(Node):
 @dataclass(frozen=True)
 class Receive:
     """Which message a handler takes; `fields` and `sender` are the local names bound to its fields and sender (None: not
-    bound)."""
+    bound).  `discard`: when the receiver throws the message away for good."""
 
     message: str
     fields: tuple[str, ...]
     sender: str | None = None
+    discard: Expr | None = None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ with Fit here, so that every later pass can rely on it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from checker.core.ir import Apply, Const, Expr, Fit, If
+from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Sent, SetOf, Stmt
 from checker.core.operators import TABLE
 from checker.core.operators.sets import loose, most, trim
 from checker.core.operators.table import FALSE, TypeMismatch, fits, join, number
@@ -193,3 +195,68 @@ def _trivially(v: Value, a: Type, b: Type) -> bool:
     if isinstance(b, BagOf) and isinstance(v, frozenset):
         return not v
     return member(v, b)
+
+
+# ── looking at parts, and replacing them ──
+
+
+def statements(body: tuple[Stmt, ...]) -> Any:
+    """Every statement of a block, nested ones too."""
+    for s in body:
+        yield s
+        for inner in (getattr(s, "then", ()), getattr(s, "orelse", ()), getattr(s, "body", ())):
+            yield from statements(inner)
+
+
+def parts(e: Expr) -> tuple[Expr, ...]:
+    """The sub-expressions of an expression."""
+    match e:
+        case Apply():
+            return e.args
+        case If():
+            return e.cond, e.then, e.orelse
+        case Quant() | Fold() | SetOf():
+            return tuple(x for x in (e.domain, getattr(e, "where", None), e.body) if x is not None)
+        case Mapping():
+            return (e.body,)
+        case Let():
+            return e.value, e.body
+        case Fit():
+            return (e.value,)
+        case Sent():
+            return tuple(a for a in (*e.args, e.to, e.sender) if a is not None)
+    return ()
+
+
+Env = dict[str, Expr]
+
+
+def subst(e: Expr, env: Env) -> Expr:
+    """Replaces free locals.  Names are unique, so nothing is captured."""
+    return rewrite(e, lambda x: env.get(x.name, x) if isinstance(x, Local) else x)
+
+
+def rewrite(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
+    """Rebuilds an expression bottom up, `f` of every node."""
+    match e:
+        case Apply():
+            e = replace(e, args=tuple(rewrite(a, f) for a in e.args))
+        case If():
+            e = replace(e, cond=rewrite(e.cond, f), then=rewrite(e.then, f), orelse=rewrite(e.orelse, f))
+        case Quant():
+            e = replace(e, domain=rewrite(e.domain, f), body=rewrite(e.body, f))
+        case SetOf() | Fold():
+            e = replace(e, domain=rewrite(e.domain, f), where=rewrite(e.where, f), body=rewrite(e.body, f))
+        case Mapping():
+            e = replace(e, body=rewrite(e.body, f))
+        case Let():
+            e = replace(e, value=rewrite(e.value, f), body=rewrite(e.body, f))
+        case Fit():
+            e = replace(e, value=rewrite(e.value, f))
+        case Sent():
+
+            def go(x: Expr | None) -> Expr | None:
+                return None if x is None else rewrite(x, f)
+
+            e = replace(e, args=tuple(go(a) for a in e.args), to=go(e.to), sender=go(e.sender))
+    return f(e)

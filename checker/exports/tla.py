@@ -42,8 +42,9 @@ from checker.core.ir import (
     Stmt,
     base_name,
 )
-from checker.core.lower import Lowering, ProgramAction, _start, subst
+from checker.core.lower import Lowering, ProgramAction, _start
 from checker.core.operators.table import TRUE
+from checker.core.typed import subst
 from checker.core.types import (
     BagOf,
     Bool,

@@ -206,6 +206,9 @@ class Builder:
     def require(self, c: list[Any]) -> s.Stmt:
         return s.Require(head(c), c[1])
 
+    def discard(self, c: list[Any]) -> s.Stmt:
+        return s.Discard(head(c), c[1])
+
     def assign(self, c: list[Any]) -> s.Stmt:
         return s.Assign(head(c), c[0], str(c[1]), c[2])
 

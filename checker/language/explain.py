@@ -270,7 +270,7 @@ def _unknown_word(source: Source, line: int, word: str, column: int, accepts: fr
         f"a line cannot begin with `{word}` here",
         at,
         source,
-        "require, let, choose, if, for, send, pass, or an assignment",
+        "require, discard, let, choose, if, for, send, pass, or an assignment",
         hint,
     )
 

@@ -274,6 +274,8 @@ class Formatter:
         match x:
             case s.Require():
                 return [word("require ", x), Nest(expr(x.cond))]
+            case s.Discard():
+                return [word("discard ", x), Nest(expr(x.cond))]
             case s.Assign():
                 return [*expr(x.target, POSTFIX), end(f" {x.op} ", x.target), Nest(expr(x.value))]
             case s.Let():

@@ -262,12 +262,23 @@ class Loader:
         sender = None
         if h.sender:
             sender = infer.declare(h.sender, self._sender_type(h), "the sender")
-        body = self._statements(infer, h.body)
+        discard, body = self._discard(infer, h)
         if msg:
             before = sum(1 for a in self.actions if a.process == process.name and a.receive and a.receive.message == msg.name)
             name = f"on {msg.name}" + (f"#{before + 1}" if before else "")
-            receive = m.Receive(msg.name, tuple(fields), sender.name if sender else None)
+            receive = m.Receive(msg.name, tuple(fields), sender.name if sender else None, discard)
             self.actions.append(m.Action(name, (), body, process.name, receive, span=h.message.span))
+
+    def _discard(self, infer: Infer, h: s.Handler) -> tuple[ir.Expr | None, tuple[ir.Stmt, ...]]:
+        """When a handler throws its message away, if it says so, and what it does otherwise."""
+        first = h.body[0]
+        if not isinstance(first, s.Discard):
+            return None, self._statements(infer, h.body)
+        if self.names.network != "set":
+            self.report.error("E420", f"`discard` in a {self.names.network} network, which forgets what is received", first.span)
+        useless = infer.boolean(first.cond, "what makes a message useless")
+        guard = ir.Require(ir.Apply(BOOL, "not", (useless,)), span=first.span)
+        return useless, (guard, *self._statements(infer, h.body[1:]))
 
     def _fields(self, h: s.Handler, infer: Infer) -> list[str]:
         """The local names of the fields, bound by position."""

@@ -40,6 +40,8 @@ class Statements:
         match stmt:
             case s.Require():
                 out.append(ir.Require(self.infer.boolean(stmt.cond, "what is required"), span=stmt.span))
+            case s.Discard():
+                self.report.error("E419", "`discard` is not the first statement of a handler", stmt.span, "`require not …`")
             case s.Assign():
                 self._assign(stmt, out)
             case s.Let():

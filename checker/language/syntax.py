@@ -47,12 +47,12 @@ DECLARATIONS = _words(
     " invariant lemma step reachable terminal instance"
 )
 MEMBERS = _words("var durable ghost def action on")
-STATEMENTS = _words("require let choose if elif else for pass send")
+STATEMENTS = _words("require discard let choose if elif else for pass send")
 
 # Words that mean something where an expression, a statement or a type can begin, or stand between operands.
 RESERVED = frozenset(
     _words("and or not in implies if elif else for forall exists true false none self sent with subset")
-    + _words("require let choose send pass set seq bag map bool int")
+    + _words("require discard let choose send pass set seq bag map bool int")
 )
 
 
@@ -312,6 +312,11 @@ class Stmt(Node):
 
 @dataclass(slots=True)
 class Require(Stmt):
+    cond: Expr
+
+
+@dataclass(slots=True)
+class Discard(Stmt):
     cond: Expr
 
 

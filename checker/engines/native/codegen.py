@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from checker.core.bind import free
 from checker.core.ir import (
     Apply,
     Assign,
@@ -221,8 +222,12 @@ class Expressions(Values):
         def body(x: Val, more: str) -> None:
             inner = {**env, e.name: x}
             self._where(e.where, inner, more)
-            self.insert(out, self.convert(self.value(e.body, inner), e.type.elem))  # type: ignore[attr-defined]
+            if in_order:
+                self.append(out, x)
+            else:
+                self.insert(out, self.convert(self.value(e.body, inner), e.type.elem))  # type: ignore[attr-defined]
 
+        in_order = e.body == Local(e.type.elem, e.name) and e.domain.type == e.type and not is_mask(e.type)
         self.each_in(e.domain, 3 + self.costs(e.where) + self.costs(e.body), EXPR_BUDGET, env, body)
         return self._settled(out)
 
@@ -526,6 +531,10 @@ class Actions(Expressions):
     def _assign(self, s: Assign, env: Env) -> None:
         if self._in_place(s, env):
             return
+        if _filters(s):
+            self._materialise()
+            self._filter(s)
+            return
         path = [p if isinstance(p, str) else self._once(self.value(p, env)) for p in s.path]
         v = self.value(s.value, env)
         if v.mem is not None and (self.dirty or not layout(v.type).wide):
@@ -575,6 +584,20 @@ class Actions(Expressions):
             (self.insert if e.op in ("union", "bag_add") else self.remove)(place, x)
         return True
 
+    def _filter(self, s: Assign) -> None:
+        """`x := {e in x | …}` that looks at the state only: a function of its own, called wherever it is done."""
+        key = ("filter", s)
+        if key not in self.module.filters:
+            fn = Fn(f"filter{len(self.module.filters)}", [("ptr noalias", "row")], "void", "nounwind", "internal")
+            self.module.filters[key] = fn
+            inner = Expressions(fn, self.module, self.state, self.costs)
+            inner.cur = "%row"
+            v = inner.value(s.value, {})
+            slot = self.state.slots[s.var]
+            inner.store(Mem("%row", slot.word, slot.shift), v)
+            fn.ret("void")
+        self.fn.line(f"call void @{self.module.filters[key].name}(ptr {self.cur})")
+
     # the end of a path
 
     def _commit(self, end: str) -> None:
@@ -595,8 +618,12 @@ class Actions(Expressions):
         self.fn.label(done)
 
     def _judge(self) -> None:
-        """Step properties, from the source to the row just written."""
-        row, self.after, self.cur = self.cur, self.cur, "%src"
+        """Step properties, from the source to the row just written: one function for all actions."""
+        self.fn.line(f"call void @judge(ptr %src, ptr {self.cur}, ptr %event)")
+
+    def judge(self) -> None:
+        """The body of that function."""
+        self.after, self.cur = "%row", "%src"
         for i, p in enumerate(self.steps):
             bad, after = self.fn.fresh("bad"), self.fn.fresh("after")
             for c in p.checks:
@@ -605,7 +632,6 @@ class Actions(Expressions):
             self.fn.label(bad)
             self.fn.store(self.fn.bin("or", self.fn.load("%event", 2), 1 << i), "%event", 2)
             self.fn.label(after)
-        self.cur = row
 
 
 def nested(s: Stmt) -> list[Stmt]:
@@ -615,6 +641,14 @@ def nested(s: Stmt) -> list[Stmt]:
         if isinstance(inner, Stmt):
             out += [inner, *nested(inner)]
     return out
+
+
+def _filters(s: Assign) -> bool:
+    """Does it keep some elements of a whole variable, for reasons in the state?"""
+    e = s.value
+    if s.path or not (isinstance(e, SetOf) and isinstance(e.body, Local) and e.body.name == e.name):
+        return False
+    return isinstance(e.domain, Read) and e.domain.var == s.var and e.domain.type == e.type and not free(e) - {""}
 
 
 def _writes(body: tuple[Stmt, ...]) -> bool:

@@ -26,6 +26,7 @@ ACT = [
     ("i64", "count"),
     ("ptr noalias", "event"),
 ]
+JUDGE = [("ptr noalias nocapture readonly", "src"), ("ptr noalias nocapture readonly", "row"), ("ptr noalias", "event")]
 MAX_PREDICATES = 62
 
 
@@ -60,6 +61,8 @@ class Compiler:
         p = self.program
         if len(p.predicates) > MAX_PREDICATES or len(p.steps) > MAX_PREDICATES:
             raise Unsupported(f"more than {MAX_PREDICATES} properties")
+        if p.steps:
+            self._judge()
         for i, a in enumerate(p.actions):
             self._action(f"act{i}", a.body, True)
         self._expand("expand", [f"act{i}" for i in range(len(p.actions))])
@@ -76,6 +79,12 @@ class Compiler:
     def _text(self) -> str:
         head = [DECLARATIONS, "declare i64 @llvm.umin.i64(i64, i64)"]
         return "\n".join(head + [f.text() for f in self.functions] + self.module.text())
+
+    def _judge(self) -> None:
+        fn = Fn("judge", JUDGE, "void", "nounwind", "internal")
+        Actions(fn, self.module, self.layout, self.costs, self.sites, self.program.steps).judge()
+        fn.ret("void")
+        self.functions.append(fn)
 
     def _action(self, name: str, body: tuple[Any, ...], is_step: bool) -> None:
         fn = Fn(name, ACT, "i64", "nounwind", "internal")

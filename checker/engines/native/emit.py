@@ -52,6 +52,7 @@ class Fn:
     def __init__(self, name: str, params: list[tuple[str, str]], ret: str, attributes: str = "", linkage: str = "") -> None:
         ps = ", ".join(f"{t} %{n}" for t, n in params)
         self.head = f"define {linkage} {ret} @{name}({ps}) {attributes} {{".replace("  ", " ")
+        self.name = name
         self.entry: list[str] = []
         self.body: list[str] = []
         self.count = 0

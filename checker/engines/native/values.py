@@ -60,6 +60,7 @@ class Module:
 
     globals: dict[str, str] = field(default_factory=dict)
     helpers: dict[tuple[str, Type], Fn] = field(default_factory=dict)
+    filters: dict[Any, Fn] = field(default_factory=dict)
 
     def constant(self, words: list[int]) -> str:
         """The address of constant words."""
@@ -71,7 +72,7 @@ class Module:
 
     def text(self) -> list[str]:
         lines = [f"{name} = internal constant {value}, align 8" for value, name in self.globals.items()]
-        return lines + [f.text() for f in self.helpers.values()]
+        return lines + [f.text() for f in (*self.helpers.values(), *self.filters.values())]
 
 
 def ones(bits: int) -> int:
@@ -632,6 +633,12 @@ class Values:
             self.set_bit(s, self.rank(x), on=False)
         else:
             self._call_slots("remove", s, x)
+
+    def append(self, s: Val, x: Val) -> None:
+        """Adds what is larger than all slots so far."""
+        n = self.length(s)
+        self._put(s, n, x)
+        self.set_length(s, self.fn.bin("add", n, 1))
 
     def each(self, v: Val) -> Any:
         """A loop over the elements of a set, bag (as often as they occur) or sequence: yields (element, label to go on with)."""
