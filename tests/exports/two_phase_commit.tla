@@ -91,7 +91,7 @@ RM_on_Abort ==
                             /\ rm_state' = rm_state_4
                             /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
-Terminal == (\A r_2 \in RM : (rm_state[r_2] \in {"aborted", "committed"}))
+Terminal == (\A r_5 \in RM : (rm_state[r_5] \in {"aborted", "committed"}))
 Next ==
     /\ fault = FALSE
     /\ \/ TM_on_Prepared
@@ -107,5 +107,10 @@ Spec == Init /\ [][Next]_vars
 NoFault == fault = FALSE
 Consistent == (~ (\E a \in RM : (\E b \in RM : ((rm_state[a] = "aborted") /\ (rm_state[b] = "committed")))))
 Stable == [][(\A r \in RM : ((rm_state[r] \in {"aborted", "committed"}) => (rm_state'[r] = rm_state[r])))]_vars
+DecisionIsSent == (((tm = "done_commit") = (<<"Commit">> \in sent_Commit)) /\ ((tm = "done_abort") = (<<"Abort">> \in sent_Abort)))
+ReadyIsPrepared == (\A r_2 \in ready : (<<"Prepared", [rm |-> r_2]>> \in sent_Prepared))
+CommitNeedsAll == ((tm = "done_commit") => (ready = RM))
+CommittedIsTold == (\A r_3 \in RM : ((rm_state[r_3] = "committed") => (<<"Commit">> \in sent_Commit)))
+PreparedWaits == (\A r_4 \in RM : ((<<"Prepared", [rm |-> r_4]>> \in sent_Prepared) => ((rm_state[r_4] # "working") /\ ((rm_state[r_4] # "aborted") \/ (<<"Abort">> \in sent_Abort)))))
 Symmetry == Permutations(RM)
 ============================================================
