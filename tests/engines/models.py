@@ -403,6 +403,9 @@ class Writer:
             yield f"fault crash({name}) <= {1 + d.upto(1)}"
         if d.chance(20):
             yield f"fault stop({name}) <= {1 + d.upto(1)}"
+        contents = [card(Record(m.name, tuple(m.fields))) for m in self.messages if p.name in m.senders]
+        if contents and max(contents) <= 12 and d.chance(25):  # each content is a transition, and many are many
+            yield f"fault byzantine({name}) <= {d.upto(1) + 1}"
         for v in p.vars:
             if d.chance(15):
                 yield f"{d.pick(['volatile', 'durable'])} {self._seen(p, v)}"
