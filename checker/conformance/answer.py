@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +12,8 @@ from checker.conformance.coverage import Coverage
 from checker.conformance.diagnose import Diagnosis, diagnose
 from checker.conformance.itf import ItfValidation, is_itf
 from checker.conformance.lines import Log
-from checker.conformance.validate import Result, Validation, binding_beside
+from checker.conformance.record import Validated, is_record, validated
+from checker.conformance.validate import EXITS, Result, Validation, binding_beside
 from checker.core.bind import AssumptionFails, BindError
 from checker.core.model import Model
 from checker.settings import Mistake
@@ -118,11 +120,73 @@ def _cut(text: str) -> str:
     return text if len(text) <= WIDTH else text[: WIDTH - 2] + " …"
 
 
-def perform(spec: str, traces: list[str], binding: str | None, instance: str | None) -> Answer:
+class RecordAnswer:
+    """What came of a record of `spectrace run`."""
+
+    def __init__(self, spec: str, traces: list[str], found: Validated, seconds: float) -> None:
+        self.spec, self.traces, self.found, self.seconds = spec, traces, found, seconds
+        self.exit = EXITS[found.verdict]
+
+    def data(self) -> dict[str, Any]:
+        f, why = self.found, self.found.rejected
+        return {
+            "spec": f.instance.model.name,
+            "traces": self.traces,
+            "binding": None,
+            "verdict": f.verdict,
+            "lines": f.lines,
+            "events": f.counts.total() + bool(why),
+            "explained": f.counts.total(),
+            "seconds": round(self.seconds, 3),
+            "coverage": {"actions": dict(sorted(f.actions.items()))},
+            "unchecked": f.unchecked,
+            "diagnosis": {
+                "place": f.place,
+                "line": f.line,
+                "about": why.about,
+                "reasons": why.reasons,
+                "property": why.property,
+            }
+            if why
+            else None,
+        }
+
+    def lines(self, coverage: bool) -> list[str]:
+        import msgspec
+
+        f, why = self.found, self.found.rejected
+        name = f"{f.instance.model.name}, {', '.join(self.traces)}"
+        head = f"{f.place}: the spec does not allow this, in {name}" if why else f"{name}: all {f.lines:,} lines are explained"
+        out = [f"{f.verdict.upper()}  {head}", f"  a record of `spectrace run`; {f.steps:,} steps, {self.seconds:.2f} s"]
+        if why:
+            out += [f"  {msgspec.json.encode(f.line).decode()}", "", f"why ({why.about}):", *(f"  {x}" for x in why.reasons)]
+        out += [f"  not checked, as it goes through too many values: {', '.join(f.unchecked)}"] if f.unchecked else []
+        never = sorted({a.name for a in f.instance.actions} - f.actions.keys())
+        if coverage:
+            out += [f"  {n:,} × {a}" for a, n in sorted(f.actions.items())] + [f"  never: {', '.join(never)}"] * bool(never)
+        return [_cut(x) for x in out]
+
+
+def _recorded(spec: str, model: Model, traces: list[str], logs: list[Log]) -> RecordAnswer:
+    from checker.answer import Rejected
+
+    started = time.perf_counter()
+    try:
+        found = validated(model, logs)
+    except (BindError, AssumptionFails) as error:
+        raise Rejected(error, model, True) from None
+    return RecordAnswer(spec, traces, found, time.perf_counter() - started)
+
+
+def perform(spec: str, traces: list[str], binding: str | None, instance: str | None) -> Answer | RecordAnswer:
     """Validates.  Raises Mistake, SpecErrors, Rejected."""
     from checker import load as load_spec
 
     model = load_spec(spec)
+    if not binding:
+        logs = [Log(t) for t in traces]
+        if all(map(is_record, logs)):
+            return _recorded(spec, model, traces, logs)
     if not binding and len(traces) == 1 and is_itf(log := Log(traces[0])):
         return _answer(spec, model, traces, [log], lambda: ItfValidation(model, log, instance))
     return validate(model, traces, load(binding or binding_beside(spec, traces)), instance, spec)

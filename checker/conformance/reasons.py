@@ -29,6 +29,23 @@ from checker.verdict import Step
 RANK = ("property", "after", "sent", "fault", "blocked", "received", "before", "late")
 
 
+def obstacle(explainer: Explainer, stop: Any) -> str:
+    """What a run of an action ends at, with the values in it."""
+    s = stop.statement
+    if s is None or s.span is None:
+        return "it has stopped, or the budget of the fault is used up, or there is nothing that it could befall"
+    place = f"line {s.span.line}"
+    if isinstance(s, Choose):
+        return f"{place}: nothing to choose in `{snippet(explainer.source, s.span)}`"
+    assert isinstance(s, Require)
+    reason = explainer.condition(s.cond, stop.env, stop.world)
+    parts = list(reason.leaves())
+    told = ", and ".join(f"`{p.text}` is {'true' if p.truth else 'false'}" for p in parts)
+    pairs = dict(pair for r in (reason, *parts) for pair in (*r.bindings, *r.values))
+    values = ", ".join(f"{a} = {b}" for a, b in pairs.items())
+    return f"{place}: {told}" + (f", as {values}" if values else "")
+
+
 class Reasons:
     """Words for one search."""
 
@@ -111,7 +128,7 @@ class Reasons:
             for stop in run(call.action.body, bound, world):
                 if stop.kind == "blocked":
                     seen = True
-                    yield f"{label}: {self._obstacle(stop)}"
+                    yield f"{label}: {obstacle(self.explainer, stop)}"
         if not seen:
             outside = [f"{k} = {self.value(v)}" for k, v in args.items()]
             yield f"{label}: not possible with {', '.join(outside) or 'anything'}"
@@ -126,21 +143,6 @@ class Reasons:
         for v in ([given[key]] if member(given[key], t) else []) if key in given else values(t):
             for env in self._params(rest, given):
                 yield {name: v, **env}
-
-    def _obstacle(self, stop: Any) -> str:
-        s = stop.statement
-        if s is None or s.span is None:
-            return "it has stopped, or the budget of the fault is used up, or there is nothing that it could befall"
-        place = f"line {s.span.line}"
-        if isinstance(s, Choose):
-            return f"{place}: nothing to choose in `{snippet(self.source, s.span)}`"
-        assert isinstance(s, Require)
-        reason = self.explainer.condition(s.cond, stop.env, stop.world)
-        parts = list(reason.leaves())
-        told = ", and ".join(f"`{p.text}` is {'true' if p.truth else 'false'}" for p in parts)
-        pairs = dict(pair for r in (reason, *parts) for pair in (*r.bindings, *r.values))
-        values = ", ".join(f"{a} = {b}" for a, b in pairs.items())
-        return f"{place}: {told}" + (f", as {values}" if values else "")
 
     def _received(self, n: Note) -> str:
         r, known = n.what

@@ -128,6 +128,10 @@ def merged(files: list[Path]) -> Iterator[bytes]:
     sent_somewhere = {m["id"] for q in queues for x in q for m in x.get("sent") or ()}
     sent: set[str] = set()
     n = 0
+    about = [q for q in queues if q and q[0].get("event") == "run"]
+    if about:
+        yield msgspec.json.encode({**about[0][0], "n": (n := 1)}) + b"\n"
+    queues = [deque(x for x in q if x.get("event") != "run") for q in queues]
     while any(queues):
         heads = [q for q in queues if q]
         able = [q for q in heads if _id(q[0]) is None or _id(q[0]) in sent or _id(q[0]) not in sent_somewhere]

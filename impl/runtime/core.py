@@ -162,7 +162,7 @@ class Core:
             for to in self.plan.receivers(s.message, s.to):
                 self.sent += 1
                 number = f"{self.address.name}.{self.boots}.{self.sent}"
-                yield Envelope(number, self.address.name, to.name, s.message, s.fields, self.address.identity, clock)
+                yield Envelope(number, self.address.name, to.name, s.message, s.fields, self.address.party, clock)
 
     def _ideas(self, t: Type) -> Iterable[Value]:
         """Values of a huge type that this node has heard of, and one that nobody may have."""

@@ -96,6 +96,8 @@ class Host:
 
     def _start(self) -> None:
         boots = self.store.boot()
+        if self.recorder:
+            self.recorder.begin(time.time())
         self._take(self.core.boot(self.store.state(), boots, {self.address.name: boots << 32}))
         for source, number, body in self.store.inbox():
             self._offer(source, number, body)
@@ -236,7 +238,7 @@ class Host:
         number, message, fields, clock = DECODER.decode(body)
         types = self.plan.nodes.instance.messages[message].payload.fields
         values = tuple(unpack(d, t) for d, (_, t) in zip(fields, types, strict=True))
-        return Envelope(number, source, self.address.name, message, values, self.plan.addresses[source].identity, clock)
+        return Envelope(number, source, self.address.name, message, values, self.plan.addresses[source].party, clock)
 
     # the network: what leaves
 

@@ -6,16 +6,19 @@ An address is a name ("Acceptor1", "Proposer-0", "TM"), the same in traces, file
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checker.core.bind import _uses
 from checker.core.local import bind_local
 from checker.core.meaning import render
 from checker.core.model import Model
-from checker.core.types import Id, Int, Sort, Value
+from checker.core.types import Id, Int, Rec, Sort, Value
 from checker.engines.python.node import Nodes, Process
 from checker.settings import Mistake
 from impl.runtime.protocol import Protocol, protocol_of
+
+if TYPE_CHECKING:
+    from impl.runtime.core import Envelope
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class Address:
     name: str
     process: str
     identity: Value
+
+    @property
+    def party(self) -> Value:
+        """How messages name it, as their receiver or sender."""
+        return self.process if self.identity is None else self.identity
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,12 @@ class Plan:
         """Who receives a message, in order."""
         declared = self.nodes.instance.messages[message]
         return [self.by_identity[who] for who in self.nodes.receivers(declared, to)]
+
+    def whole(self, e: Envelope) -> Rec:
+        """The message of an envelope as the spec as a whole has it."""
+        m = self.nodes.instance.messages[e.message]
+        receiver, sender = self.addresses[e.target].party, self.addresses[e.source].party
+        return Rec(e.message, (*e.fields, *([receiver] if m.to else []), *([sender] if m.sender else [])))
 
 
 def sizes_for(model: Model, nodes: int | None, protocol: Protocol) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """What a run did, one JSON object a line (NDJSON), in the order in which it was done.
 
-    {"n": 7, "at": 0.041213, "node": "Acceptor1", "event": "step", "action": "on Prepare", "params": {}, "choices": {},
+    {"n": 1, "at": 0.0, "event": "run", "spec": "paxos", "instance": "small", "sizes": {"Acceptor": 3, ...}, "names": {},
+     "network": "set", "nodes": {"Acceptor1": ["Acceptor", "Acceptor1"], "Proposer-0": ["Proposer", 0], ...}}
+    {"n": 7, "at": 0.041213, "node": "Acceptor1", "event": "step", "action": "on Prepare", "params": {}, "choices": [],
      "received": {"id": "Proposer-0.1.1", "from": "Proposer-0", "message": "Prepare", "bal": 0},
      "sent": [{"id": "Acceptor1.1.1", "to": "Proposer-0", "message": "Promise", "acc": "Acceptor1", ...}],
      "persisted": ["promised"], "clock": {"Acceptor1": 2, "Proposer-0": 2}, "state": {"promised": 0}}
 
+The first line says of which run it is: what `checker/conformance/record.py` has to know to hold the record against the spec.
+Numbers of more than 63 bits are texts there.  `choices` are [name, value], in order.
 `event` is "step" (also "start" and "restart"), "crash", "lost", "duplicated", "partition" or "heal".  `at` is in seconds
 of the run's clock; `clock` the vector clock after the step; `state` what changed, or everything.
 Values are plain JSON: identities by their names, sets as sorted lists, maps as objects.
@@ -34,6 +38,14 @@ class Recorder:
         self.plain = Plain(plan.nodes.instance)
         self.n = 0
 
+    def begin(self, at: float) -> None:
+        """The line about the run."""
+        i = self.plan.nodes.instance
+        sizes = {n: str(v) if type(v) is int and v.bit_length() > 63 else v for n, v in i.sizes.items()}
+        nodes = {a.name: [a.process, self.value(a.identity)] for a in self.plan.addresses.values()}
+        about = {"spec": i.model.name, "instance": i.name, "sizes": sizes, "names": i.names, "network": i.network, "nodes": nodes}
+        self.line(at, None, "run", **about)
+
     def line(self, at: float, node: str | None, event: str, **more: Any) -> None:
         self.n += 1
         data = {"n": self.n, "at": round(at, 6), "node": node, "event": event, **more}
@@ -49,7 +61,7 @@ class Recorder:
             a.action.kind if a.action.kind in ("start", "restart") else "step",
             action=a.action.name,
             params={n: self.value(v) for (n, _), v in zip(a.params, r.params, strict=True)},
-            choices={base_name(n): self.value(v) for n, v in r.choices},
+            choices=[[base_name(n), self.value(v)] for n, v in r.choices],
             received=self.message(r.received, "from", r.received.source) if r.received else None,
             sent=[self.message(e, "to", e.target) for e in r.send],
             persisted=sorted(r.persist),

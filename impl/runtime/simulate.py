@@ -82,6 +82,8 @@ class Simulation:
 
     def run(self, duration: float) -> Outcome:
         """So many simulated seconds, or less if something is wrong.  Raises Divergence."""
+        if self.recorder:
+            self.recorder.begin(0.0)
         for node in self.nodes.values():
             self.start(node)
         self._arm_faults()

@@ -1,0 +1,183 @@
+"""A run of a spec without bounds, followed by the spec as a whole, step by step: `Follower`.
+
+The messages are no variable of the state but a log: of a set network all that were sent, else those on their way.  An invariant
+is looked at after every step that touches it, in long runs ever more rarely (logs grow, and with them what an invariant
+costs), and at the end.  Whoever drives it (a simulation, a record of a run) says which step was taken, and compares.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from checker.core.bind import Instance
+from checker.core.meaning import Fault, State, initial_states
+from checker.core.types import Map, Rec, Value
+from checker.engines.python.compiled import Compiled, Disabled, Predicate, Step, chosen
+
+EVERY = 200  # so many steps are looked at one by one; of the next so many every second, of those after them every third, …
+
+
+class Log:
+    """The messages that are or were sent, found by any of their fields: `values in log.seen(name, positions)`."""
+
+    def __init__(self) -> None:
+        self.all: Counter[Rec] = Counter()
+        self.found: dict[tuple[str, tuple[int, ...]], Counter[Any]] = {}
+        self.values: dict[tuple[tuple[str, int], ...], set[Value]] = {}  # of the messages there are now
+
+    def seen(self, name: str, at: tuple[int, ...]) -> Counter[Any]:
+        """How often each combination of the values at these positions occurs; what does not occur is not in it."""
+        if (name, at) not in self.found:
+            self.found[name, at] = Counter()
+            for m, n in self.all.items():
+                if m.name == name:
+                    self._count(self.found[name, at], at, m, n)
+        return self.found[name, at]
+
+    def having(self, fields: tuple[tuple[str, int], ...]) -> set[Value]:
+        """The values of these fields of messages, each given by its message and position."""
+        if fields not in self.values:
+            self.values[fields] = {x for name, i in fields for (x,) in self.seen(name, (i,))}
+        return self.values[fields]
+
+    def add(self, m: Rec, n: int = 1) -> None:
+        self.values.clear()
+        self._count(self.all, None, m, n)
+        for (name, at), counts in self.found.items():
+            if name == m.name:
+                self._count(counts, at, m, n)
+
+    def _count(self, counts: Counter[Any], at: tuple[int, ...] | None, m: Rec, n: int) -> None:
+        key = m if at is None else tuple(m.values[i] for i in at)
+        counts[key] += n
+        if counts[key] <= 0:
+            del counts[key]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A property that a run violates.  kind: "invariant" | "step" | "fault"."""
+
+    kind: str
+    name: str
+    text: str = ""
+
+
+class NotEnabled(Exception):
+    """A step that the spec does not allow: `site` is the `require` or `choose` that says so."""
+
+    def __init__(self, site: Any) -> None:
+        super().__init__(site)
+        self.site = site
+
+
+class Follower:
+    """The state of the whole, and whether its properties hold.  `processes`: so many have to start first."""
+
+    def __init__(self, instance: Instance, processes: int) -> None:
+        self.instance, self.processes = instance, processes
+        self.compiled = Compiled(instance, log=True)
+        self.state: State = next(initial_states(instance))
+        self.log = Log()
+        self.open = [p for p in self.compiled.predicates if p.property.kind == "reachable"]
+        self.invariants = [p for p in self.compiled.predicates if p.property.kind in ("invariant", "lemma")]
+        self.touched: Counter[str] = Counter()  # after so many steps each invariant might have been otherwise
+        self.started: set[Value] = set()
+        self.witnesses: dict[str, int] = {}
+        self.taken = 0
+
+    def own(self, process: str, me: Value) -> State:
+        """The variables of one process, by name."""
+        found = [v for v in self.instance.vars.values() if v.process == process and not v.ghost]
+        return {v.name: self.state[v.name][me] if v.keyed else self.state[v.name] for v in found}
+
+    def take(
+        self, step: Step, me: Value, params: tuple[Value, ...], received: Rec | None, choose: Callable[[int], Value]
+    ) -> list[Rec]:
+        """Takes a step: the messages sent.  `choose(site)`: what it chose there.  Raises NotEnabled, Fault."""
+        a = step.action
+        given = (me, *params) if a.params and a.params[0][0] == "self" else params
+        fields: tuple[Value, ...] = ()
+        if received is not None and a.receive:
+            fields = received.values[: len(a.receive.fields)]
+        sender = received.values[-1] if received is not None and a.receive and a.receive.sender else None
+
+        def pick(site: int, every: Iterable[Value], options: Any) -> Value:
+            x = choose(site)
+            if x in every:
+                found = (x,) if options is None else options((x,))
+                for y in found:
+                    return chosen(y)
+            raise Disabled(site)
+
+        try:
+            result = step.run(self.state, given, fields, sender, pick)
+        except Disabled as stop:
+            result = stop.site
+        if isinstance(result, int):
+            raise NotEnabled(self.compiled.place(result))
+        self.state, sent = result
+        if received is not None and self.instance.network != "set":
+            self.log.add(received, -1)
+        for m in sent:
+            if self.instance.network != "set" or m not in self.log.all:
+                self.log.add(m)
+        return list(sent)
+
+    def start(self, who: Value, me: Value, own: State) -> Finding | None:
+        """A process has started: its variables have these initial values."""
+        before = self.state
+        for v, x in own.items():
+            old = self.state[v]
+            self.state = {**self.state, v: old.set(me, x) if isinstance(old, Map) and self.instance.vars[v].keyed else x}
+        return self.began(who, before)
+
+    def began(self, who: Value, before: State) -> Finding | None:
+        """A process has its initial values."""
+        self.taken += 1
+        self.started.add(who)
+        return self._wrong(before, None) if len(self.started) == self.processes else None
+
+    def wrong(self, before: State, step: Step, sent: Iterable[Rec], received: Rec | None) -> Finding | None:
+        """What is wrong after a step."""
+        self.taken += 1
+        return self._wrong(before, {*step.writes, *(m.name for m in sent), *([received.name] if received else [])})
+
+    def _wrong(self, before: State, written: set[str] | None) -> Finding | None:
+        try:
+            for p in self.invariants:
+                if self._due(p, written) and not p.holds(self.state, self.state, self.log):
+                    return Finding("invariant", p.property.name)
+            if written is not None:
+                for q in self.compiled.broken(before, self.state, self.log):
+                    return Finding("step", q.name)
+            self._witness(written)
+        except Fault as fault:
+            return Finding("fault", "a property", fault.text)
+        return None
+
+    def _due(self, p: Predicate, written: set[str] | None) -> bool:
+        """Is it time to look at an invariant, after a step that wrote this?"""
+        if written is not None and not p.depends(written) and p.asks.isdisjoint(written):
+            return False
+        n = self.touched[p.property.name] = self.touched[p.property.name] + 1
+        return n % (1 + n // EVERY) == 0
+
+    def end(self) -> Finding | None:
+        """Looks at every invariant once more."""
+        self.touched.clear()
+        return self._wrong(self.state, None) if len(self.started) == self.processes else None
+
+    def _witness(self, written: set[str] | None) -> None:
+        """Notes which `reachable` properties have come true."""
+        for q in self.open:
+            touched = written is None or q.depends(written) or not q.asks.isdisjoint(written)
+            if touched and q.holds(self.state, self.state, self.log):
+                self.witnesses[q.property.name] = self.taken
+        self.open = [q for q in self.open if q.property.name not in self.witnesses]
+
+
+__all__ = ["Finding", "Follower", "Log", "NotEnabled"]

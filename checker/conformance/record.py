@@ -1,0 +1,406 @@
+"""Holds a record of `spectrace run` against the spec, without a binding: its lines tell everything, so each is one step to check.
+
+The first line (`"event": "run"`) gives the sizes; every other is decoded by the spec's types and taken by the spec as a whole
+(`follow`). What a line says has to be so, all of it: the step is enabled, a message that is received was sent to this node with
+these fields (and over a reliable network not received before), exactly these messages leave, these variables change to these
+values, the durable ones among them are persisted, the vector clock is one further. A restarted node has what was durable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from checker.conformance.binding import Binding, Order
+from checker.conformance.fields import Reader
+from checker.conformance.follow import Finding, Follower, NotEnabled
+from checker.conformance.lines import Line, Log
+from checker.conformance.order import Event, Ordering
+from checker.conformance.reasons import obstacle
+from checker.conformance.written import Unwritten, Written
+from checker.core.bind import Instance
+from checker.core.ir import base_name
+from checker.core.local import bind_local
+from checker.core.meaning import Fault, World
+from checker.core.model import Model
+from checker.core.types import Bool, Enum, Rec, Value
+from checker.display import Display
+from checker.engines.python.compiled import Step
+from checker.engines.python.source import TooLarge
+from checker.explain import Explainer
+from checker.settings import Mistake
+from checker.stuck import run
+
+AROUND = ("lost", "duplicated", "partition", "heal", "invoke", "return")  # lines about the world around the nodes
+
+
+class Rejected(Exception):
+    """What a line says is not so.  `about`: "behaviour" | "message" | "state" | "order" | "property"."""
+
+    def __init__(self, about: str, *reasons: str, property: str | None = None) -> None:
+        super().__init__(*reasons)
+        self.about, self.reasons, self.property = about, list(reasons), property
+
+
+@dataclass
+class Node:
+    """A process of the run, and where it is."""
+
+    name: str
+    process: str
+    identity: Value
+    running: bool = False
+    clock: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def party(self) -> Value:
+        return self.process if self.identity is None else self.identity
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message of the record: from whom to whom, and the clock when it was sent."""
+
+    source: str
+    target: str
+    message: str
+    fields: tuple[Value, ...]
+    clock: dict[str, int] = field(compare=False)
+
+    @property
+    def what(self) -> tuple[str, str, tuple[Value, ...]]:
+        return self.target, self.message, self.fields
+
+
+def is_record(log: Log) -> bool:
+    """Is it what `spectrace run` wrote?"""
+    try:
+        first = next(iter(log), None)
+    except Mistake:
+        return False
+    return first is not None and first.data.get("event") == "run" and {"spec", "sizes", "nodes"} <= first.data.keys()
+
+
+class Replay:
+    """Takes the steps of a record one by one."""
+
+    def __init__(self, model: Model, about: Line) -> None:
+        d = about.data
+        if d["spec"] != model.name:
+            raise Mistake(f"{about.place}: this is a run of {d['spec']}, not of {model.name}")
+        instance = d.get("instance") if d.get("instance") in model.instances else None
+        try:
+            self.instance = bind_local(model, instance, _sizes(model, d["sizes"]))
+            self.follower = Follower(self.instance, len(d["nodes"]))
+        except TooLarge as why:
+            raise Mistake(f"{model.place(why.node)}: {why}") from None
+        self.written, self.display = Written(self.instance), Display(self.instance)
+        self.nodes = {name: self._node(name, *who) for name, who in d["nodes"].items()}
+        self.steps: dict[tuple[str | None, str], list[Step]] = {}
+        for s in self.follower.compiled.steps:
+            self.steps.setdefault((s.action.process, s.action.name), []).append(s)
+        self.handlers: dict[str, set[str | None]] = {}
+        for a in self.instance.actions:
+            if a.receive:
+                self.handlers.setdefault(a.receive.message, set()).add(a.process)
+        self.sent: dict[str, Sent] = {}
+        self.channels: dict[tuple[str, str], list[str]] = {}  # fifo: the ids on their way, in order
+        self.keeps = self.instance.network == "set"
+        self.numbers: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+
+    def _node(self, name: str, process: str, identity: Any) -> Node:
+        own = next((a for a in self.instance.actions if a.process == process), None)
+        ident = dict(own.params).get("self") if own else None
+        return Node(name, process, self.written.read(ident, identity) if ident else None)
+
+    # ── a line ──
+
+    def line(self, e: Event) -> None:
+        """Checks one line.  Raises Rejected; Mistake if it is none of a record."""
+        line = e.lines[0]
+        d = line.data
+        if e.early:
+            raise Rejected("order", e.early)
+        self._numbered(line)
+        match d.get("event"):
+            case "run":
+                return
+            case "step" | "start" | "restart":
+                self._step(d, self._known(d.get("node")))
+            case "crash":
+                node = self._known(d.get("node"))
+                if not node.running:
+                    raise Rejected("behaviour", f"{node.name} does not run")
+                node.running = False
+            case "lost" | "duplicated" as what:
+                m = self._message(d.get("id"))
+                if m.target != d.get("node"):
+                    raise Rejected("message", f"{d['id']} is not for {d.get('node')}, but for {m.target}")
+                if what == "lost" and not self.keeps:
+                    raise Rejected("message", f"a {self.instance.network} network loses nothing")
+            case what if what not in AROUND:
+                raise Rejected("behaviour", f"there is no event `{what}` in a record")
+        self.counts[str(d.get("event"))] += 1
+
+    def _numbered(self, line: Line) -> None:
+        """Lines are numbered one after the other, from each start of a recorder on."""
+        n, before = line.data.get("n"), self.numbers.get(line.file, 0)
+        if n != before + 1 and not (n == 1 and line.data.get("event") == "run"):
+            raise Rejected("order", f"a line is missing: `n` is {n}, and was {before} in the line before")
+        self.numbers[line.file] = before + 1 if n != 1 else 1
+
+    def _known(self, name: Any) -> Node:
+        if name not in self.nodes:
+            raise Rejected("behaviour", f"there is no node `{name}`: there are {', '.join(self.nodes)}")
+        return self.nodes[name]
+
+    def _step(self, d: dict[str, Any], node: Node) -> None:
+        f = self.follower
+        steps = self.steps.get((node.process, str(d.get("action"))), [])
+        kind = steps[0].action.kind if steps else None
+        if kind is None or (kind if kind in ("start", "restart") else "step") != d["event"]:
+            raise Rejected("behaviour", f"{node.process} has no {d['event']} `{d.get('action')}`")
+        starts = kind in ("start", "restart")
+        if (kind == "start") != (node.name not in f.started):
+            raise Rejected("behaviour", f"{node.name} has started before" if kind == "start" else f"{node.name} has not started")
+        if not starts and not node.running:
+            raise Rejected("behaviour", f"{node.name} does not run")
+        before, own = f.state, {} if starts else f.own(node.process, node.identity)
+        received = self._received(d.get("received"), node)
+        step, messages = self._taken(steps, d, node, received)
+        self._sends(d.get("sent"), node, messages, d)
+        self._changes(d, node, own, step)
+        self._clock(d, node, received, starts)
+        node.running = True
+        whole = self._whole(received) if received else None
+        self._found(f.began(node.name, before) if kind == "start" else f.wrong(before, step, messages, whole))
+
+    def _found(self, finding: Finding | None) -> None:
+        if finding:
+            text = f": {finding.text}" if finding.text else " is violated after this step"
+            raise Rejected("property", f"{finding.name}{text}", property=finding.name)
+
+    def finish(self) -> None:
+        """After the last line.  Raises Rejected."""
+        self._found(self.follower.end())
+
+    # ── the step itself ──
+
+    def _taken(self, steps: list[Step], d: dict[str, Any], node: Node, received: Sent | None) -> tuple[Step, list[Rec]]:
+        """Takes the step, by the first handler of the name that can; the messages that the spec sends."""
+        reasons: list[str] = []
+        for step in steps:
+            a = step.action
+            if (a.receive.message if a.receive else None) != (received.message if received else None):
+                reasons.append(f"{a.name} receives {a.receive.message if a.receive else 'nothing'}")
+                continue
+            params = self._params(d.get("params"), step)
+            whole = self._whole(received) if received else None
+            try:
+                return step, self.follower.take(step, node.identity, params, whole, self._choices(d.get("choices")))
+            except NotEnabled as why:
+                reasons += self._why(step, node, params, received, why)
+            except Fault as fault:
+                reasons.append(f"{a.name}: the spec has a fault here: {fault.text}")
+        raise Rejected("behaviour", *reasons)
+
+    def _params(self, given: Any, step: Step) -> tuple[Value, ...]:
+        wanted = [(base_name(n), t) for n, t in step.action.params if n != "self"]
+        if not isinstance(given, dict) or given.keys() != {n for n, _ in wanted}:
+            raise Rejected("behaviour", f"{step.action.name} has the parameters {', '.join(n for n, _ in wanted) or '(none)'}")
+        return tuple(self.value(t, given[n], n) for n, t in wanted)
+
+    def _choices(self, given: Any) -> Any:
+        """What is chosen, one after the other."""
+        rest = iter(given if isinstance(given, list) else ())
+        sites = self.follower.compiled.module.sites
+
+        def choose(site: int) -> Value:
+            at: Any = sites[site]
+            pair = next(rest, None)
+            if not isinstance(pair, list) or len(pair) != 2 or pair[0] != base_name(at.name):
+                raise Rejected("behaviour", f"there is no choice of `{base_name(at.name)}`")
+            return self.value(at.type, pair[1], pair[0])
+
+        return choose
+
+    def _why(self, step: Step, node: Node, params: tuple[Value, ...], received: Sent | None, why: NotEnabled) -> Iterator[str]:
+        """Why a step is not enabled, with the values."""
+        a = step.action
+        names = [n for n, _ in a.params]
+        env = dict(zip(names, (node.identity, *params) if names[:1] == ["self"] else params, strict=False))
+        if a.receive and received:
+            env |= dict(zip(a.receive.fields, received.fields, strict=False))
+            if a.receive.sender:
+                env[a.receive.sender] = self.nodes[received.source].party
+        try:
+            ends = [s for s in run(a.body, env, World(self.instance, self.follower.state)) if s.statement is why.site]
+        except Fault:
+            ends = []
+        told = obstacle(Explainer(self.instance), ends[0]) if ends else f"not enabled ({self.instance.model.place(why.site)})"
+        yield f"{node.name}: {a.name}: {told}"
+
+    # ── messages ──
+
+    def _message(self, mid: Any) -> Sent:
+        m = self.sent.get(mid) if isinstance(mid, str) else None
+        if m is None:
+            raise Rejected("message", f"nobody has sent {mid}" + ("" if self.keeps else ", or it was received before"))
+        return m
+
+    def _received(self, d: Any, node: Node) -> Sent | None:
+        """The message that a line says was received, if that is so."""
+        if d is None:
+            return None
+        m = self._message(d.get("id"))
+        says = Sent(str(d.get("from")), node.name, *self._content(d), {})
+        if says != m:
+            told = self._shown(m)
+            raise Rejected(
+                "message", f"{d['id']} is {told} from {m.source} to {m.target} where it was sent (not {self._shown(says)})"
+            )
+        if not self.keeps:
+            if self.instance.network == "fifo" and (first := self.channels[m.source, m.target][0]) != d["id"]:
+                raise Rejected("order", f"{first} from {m.source} comes first")
+            del self.sent[d["id"]]
+            if self.instance.network == "fifo":
+                self.channels[m.source, m.target].pop(0)
+        return m
+
+    def _content(self, d: dict[str, Any]) -> tuple[str, tuple[Value, ...]]:
+        declared = self.instance.messages.get(str(d.get("message")))
+        if declared is None:
+            raise Rejected("message", f"{self.instance.model.name} has no message `{d.get('message')}`")
+        missing = [n for n, _ in declared.payload.fields if n not in d]
+        if missing:
+            raise Rejected("message", f"{declared.name} has a field `{missing[0]}`")
+        return declared.name, tuple(self.value(t, d[n], n) for n, t in declared.payload.fields)
+
+    def _whole(self, m: Sent) -> Rec:
+        decl = self.instance.messages[m.message]
+        ends = [self.nodes[m.target].party] if decl.to else []
+        return Rec(m.message, (*m.fields, *ends, *([self.nodes[m.source].party] if decl.sender else [])))
+
+    def _sends(self, given: Any, node: Node, messages: list[Rec], d: dict[str, Any]) -> None:
+        """Are the messages that left those that the spec sends?"""
+        items = [x for x in given if isinstance(x, dict)] if isinstance(given, list) else []
+        found = [Sent(node.name, str(x.get("to")), *self._content(x), d.get("clock") or {}) for x in items]
+        wanted = Counter(w for m in messages for w in self._copies(m))
+        have = Counter(s.what for s in found)
+        if have != wanted:
+            more = [f"the log has {self._named(w)}, which the spec does not send here" for w in have - wanted]
+            less = [f"the spec sends {self._named(w)}, which the log does not have" for w in wanted - have]
+            raise Rejected("message", *more, *less)
+        for x, s in zip(items, found, strict=True):
+            if not isinstance(x.get("id"), str) or x["id"] in self.sent:
+                raise Rejected("message", f"the id {x.get('id')} is given to two messages")
+            self.sent[x["id"]] = s
+            if self.instance.network == "fifo":
+                self.channels.setdefault((s.source, s.target), []).append(x["id"])
+
+    def _copies(self, m: Rec) -> Iterator[tuple[str, str, tuple[Value, ...]]]:
+        """Who gets a message."""
+        decl = self.instance.messages[m.name]
+        n = len(decl.payload.fields)
+        to = m.values[n] if decl.to else None
+        for node in self.nodes.values():
+            if node.process in self.handlers.get(m.name, ()) and (to is None or node.party == to):
+                yield node.name, m.name, m.values[:n]
+
+    def _shown(self, m: Sent) -> str:
+        return self.display.message(Rec(m.message, m.fields), ends=False)
+
+    def _named(self, what: tuple[str, str, tuple[Value, ...]]) -> str:
+        return f"{self.display.message(Rec(what[1], what[2]), ends=False)} to {what[0]}"
+
+    # ── variables and clocks ──
+
+    def _changes(self, d: dict[str, Any], node: Node, before: dict[str, Value], step: Step) -> None:
+        """Are the variables what they are in the spec, and all that changed there?"""
+        now, state = self.follower.own(node.process, node.identity), d.get("state")
+        if not isinstance(state, dict):
+            raise Rejected("state", "it has no `state`")
+        if more := [v for v in state if v not in now]:
+            raise Rejected("state", f"{node.process} has no variable `{more[0]}`")
+        changed = {v for v, x in now.items() if v not in before or before[v] != x}
+        for v in sorted(changed | state.keys()):
+            want = self.display.value(now[v], self.written.type(v))
+            if v not in state:
+                raise Rejected("state", f"`{v}` becomes {want} in the spec, and the log does not say so")
+            if (got := self.value(self.written.type(v), state[v], v)) != now[v]:
+                told = self.display.value(got, self.written.type(v))
+                raise Rejected("state", f"`{v}` is {want} after the step in the spec, but {told} in the log")
+        durable = sorted(v for v in changed if self.instance.vars[v].durable)
+        if d.get("persisted") != durable:
+            have = d.get("persisted")
+            raise Rejected("state", f"{', '.join(durable) or 'nothing'} has to be persisted, and the log says {have}")
+
+    def _clock(self, d: dict[str, Any], node: Node, received: Sent | None, starts: bool) -> None:
+        """Is the vector clock that of the node, with what the message knew, one further?"""
+        clock, before = d.get("clock"), node.clock
+        if not isinstance(clock, dict) or type(clock.get(node.name)) is not int:
+            raise Rejected("order", f"the vector clock has nothing for {node.name} itself")
+        if starts and clock[node.name] <= before.get(node.name, 0):
+            raise Rejected("order", f"the vector clock of {node.name} does not go on")
+        if not starts:
+            seen = received.clock if received else {}
+            want = {n: max(before.get(n, 0), seen.get(n, 0)) for n in before.keys() | seen.keys()}
+            want[node.name] = before.get(node.name, 0) + 1
+            if clock != want:
+                raise Rejected("order", f"the vector clock should be {dict(sorted(want.items()))}: a line is missing, or altered")
+        node.clock = clock
+
+    def value(self, t: Any, j: Any, what: str) -> Value:
+        try:
+            return self.written.read(t, j)
+        except Unwritten as why:
+            raise Rejected("state", f"`{what}`: {why}") from None
+
+
+def _sizes(model: Model, given: dict[str, Any]) -> dict[str, Value]:
+    """The sizes of a record: those of the sorts and parameters that this spec has."""
+    words = {n for n, p in model.params.items() if isinstance(p.type, Bool | Enum)}
+    known = {n: v for n, v in given.items() if n in model.sorts or n in model.params}
+    return {n: int(v) if isinstance(v, str) and n not in words else v for n, v in known.items()}
+
+
+@dataclass
+class Validated:
+    """What came of a record."""
+
+    instance: Instance
+    verdict: str = "accept"
+    lines: int = 0
+    steps: int = 0
+    place: str = ""
+    line: dict[str, Any] = field(default_factory=dict)
+    rejected: Rejected | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
+    unchecked: list[str] = field(default_factory=list)
+
+
+def validated(model: Model, logs: list[Log]) -> Validated:
+    """Holds a record, or those of the nodes of one run, against its spec.  Raises Mistake, BindError."""
+    about = next(iter(logs[0]))
+    replay = Replay(model, about)
+    order = Order("clock" if len(logs) > 1 else "file", clock="clock")
+    ordering = Ordering(Binding(about.file, "", order=order), Reader())
+    out = Validated(replay.instance)
+    last = about
+    try:
+        for e in ordering.events(logs):
+            last = e.lines[0]
+            out.lines += 1
+            replay.line(e)
+            if "action" in last.data:
+                out.actions[last.data["action"]] += 1
+        replay.finish()
+    except Rejected as why:
+        out.verdict, out.rejected, out.place, out.line = "reject", why, last.place, last.data
+    out.steps, out.counts = replay.follower.taken, replay.counts
+    out.unchecked = [p.name for p, _ in replay.follower.compiled.skipped]
+    return out

@@ -1,0 +1,210 @@
+"""What a cluster records is what its spec allows, line by line; and a record that was altered is not."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checker import load
+from checker.conformance.answer import RecordAnswer, perform
+from checker.conformance.lines import Log
+from checker.conformance.record import is_record, validated
+from checker.library import shipped
+from checker.settings import Mistake
+from impl.runtime.cluster import launch
+from impl.runtime.plan import make_plan
+
+EVERYTHING = "crash=1,partition=2,loss,duplicate,drift,delay"
+PROTOCOLS = [n for n in ("paxos", "multi_paxos", "zab", "raft", "two_phase_commit") if n in shipped()]
+SLOW = {"multi_paxos": {"slots": 3}}  # with 16 slots its properties take longer than the run
+HARMLESS = {"two_phase_commit": "loss,duplicate,partition=2,delay"}  # it has nothing durable: a crash breaks it
+
+
+def recorded(simulate: Any, file: Path, name: str, seed: int, seconds: float = 3) -> list[dict[str, Any]]:
+    outcome, raw, _ = simulate(name, faults=HARMLESS.get(name, EVERYTHING), seed=seed, seconds=seconds, sizes=SLOW.get(name))
+    assert outcome.finding is None and outcome.fault is None
+    file.write_bytes(raw)
+    return [json.loads(x) for x in raw.splitlines()]
+
+
+def judged(name: str, file: Path) -> Any:
+    return validated(load(name), [Log(str(file))])
+
+
+def accepts(simulate: Any, tmp_path: Path, name: str, seeds: range) -> None:
+    for seed in seeds:
+        file = tmp_path / f"{seed}.ndjson"
+        lines = recorded(simulate, file, name, seed)
+        found = judged(name, file)
+        assert found.verdict == "accept", (seed, found.place, found.rejected)
+        assert found.lines == len(lines) > 10
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_what_is_recorded_is_accepted(simulate: Any, tmp_path: Path, name: str) -> None:
+    accepts(simulate, tmp_path, name, range(8))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_what_is_recorded_is_always_accepted(simulate: Any, tmp_path: Path, name: str) -> None:
+    accepts(simulate, tmp_path, name, range(100, 300))
+
+
+# ── altered records ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def leaves(x: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The ways to the scalars in a line."""
+    items = x.items() if isinstance(x, dict) else enumerate(x) if isinstance(x, list) else ()
+    for k, y in items:
+        yield from leaves(y, (*path, k))
+    if not isinstance(x, dict | list):
+        yield path
+
+
+def other(x: Any) -> Any:
+    return not x if isinstance(x, bool) else x + 1 if isinstance(x, int) else "x" + x if isinstance(x, str) else 0
+
+
+def altered(line: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:
+    new = json.loads(json.dumps(line))
+    inner = new
+    for k in path[:-1]:
+        inner = inner[k]
+    inner[path[-1]] = other(inner[path[-1]])
+    return new  # type: ignore[no-any-return]
+
+
+def write(file: Path, lines: list[dict[str, Any]], renumber: bool = True) -> Path:
+    file.write_text("".join(json.dumps({**x, "n": i} if renumber else x) + "\n" for i, x in enumerate(lines, 1)))
+    return file
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_whatever_is_altered_is_found(simulate: Any, tmp_path: Path, name: str) -> None:
+    """Any value of any step: what was received, sent, persisted, the variables, the clock.  (When it was, nobody knows; an id of
+    a message is only a name; and a clock starts anywhere.)"""
+    lines = recorded(simulate, tmp_path / "good", name, 1, 2)
+    rng = random.Random(name)
+    free = {"step": ("at", "n"), "start": ("at", "n", "clock"), "restart": ("at", "n", "clock")}
+    places = [(i, p) for i, x in enumerate(lines) for p in leaves(x) if p[0] not in free.get(x["event"], p) and p[-1] != "id"]
+    for i, path in rng.sample(places, 12):
+        bad = [*lines[:i], altered(lines[i], path), *lines[i + 1 :]]
+        found = judged(name, write(tmp_path / "bad", bad))
+        assert found.verdict == "reject", (i + 1, path)
+        assert found.place == f"{tmp_path / 'bad'}:{i + 1}", (path, found.rejected)
+
+
+Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+
+
+def first(lines: list[dict[str, Any]], **wanted: Any) -> int:
+    return next(i for i, x in enumerate(lines) if all(x.get(k) == v for k, v in wanted.items()))
+
+
+def without_a_write(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    at = first(lines, persisted=["promised"], action="on Prepare")
+    return lines[:at] + lines[at + 1 :]
+
+
+def forgetting(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """An acceptor that has promised is back with nothing."""
+    at = next(i for i, x in enumerate(lines) if x["event"] == "restart" and x["state"].get("promised") is not None)
+    return [*lines[:at], {**lines[at], "state": {"promised": None, "vote": None}}, *lines[at + 1 :]]
+
+
+def another_vote(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    at = next(i for i, x in enumerate(lines) if x.get("state", {}).get("vote"))
+    state = json.loads(json.dumps(lines[at]["state"]))
+    state["vote"]["val"] = {"Value1": "Value2", "Value2": "Value1"}[state["vote"]["val"]]
+    return [*lines[:at], {**lines[at], "state": state}, *lines[at + 1 :]]
+
+
+def twice(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    at = first(lines, action="on Prepare")
+    again = {**lines[at], "clock": {**lines[at]["clock"], lines[at]["node"]: lines[at]["clock"][lines[at]["node"]] + 1}}
+    return [*lines[: at + 1], again, *lines[at + 1 :]]
+
+
+def while_down(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    at = first(lines, event="restart")
+    return lines[:at] + lines[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("change", "about", "said"),
+    [
+        (without_a_write, "message", "nobody has sent"),
+        (forgetting, "state", "after the step in the spec, but none in the log"),
+        (another_vote, "state", "`vote` is Vote("),
+        (twice, "behaviour", "`bal > promised` is false"),
+        (while_down, "behaviour", "does not run"),
+    ],
+)
+def test_what_is_said_of_it(simulate: Any, tmp_path: Path, change: Change, about: str, said: str) -> None:
+    lines = recorded(simulate, tmp_path / "good", "paxos", 1, 8)
+    file = write(tmp_path / "bad", change(lines))
+    answer = perform("paxos", [str(file)], None, None)
+    assert isinstance(answer, RecordAnswer) and answer.exit == 14
+    why = answer.data()["diagnosis"]
+    assert why["about"] in (about, "order") and (said in why["reasons"][0] or why["about"] == "order"), why["reasons"]
+
+
+def test_a_line_that_is_missing_is_missed(simulate: Any, tmp_path: Path) -> None:
+    lines = recorded(simulate, tmp_path / "good", "paxos", 1, 2)
+    at = first(lines, event="lost")
+    found = judged("paxos", write(tmp_path / "bad", lines[:at] + lines[at + 1 :], renumber=False))
+    assert found.rejected and "a line is missing" in found.rejected.reasons[0]
+
+
+def test_a_broken_property_is_found_in_the_record(simulate: Any, tmp_path: Path) -> None:
+    for seed in range(4):
+        outcome, raw, _ = simulate("paxos", "amnesia", seed, "crash=0.3,loss", 20)
+        if outcome.finding:
+            (tmp_path / "bad").write_bytes(raw)
+            found = judged("paxos", tmp_path / "bad")
+            assert found.rejected and found.rejected.property == outcome.finding.name
+            assert found.lines == raw.count(b"\n")
+            return
+    pytest.fail("no run violated Agreement")
+
+
+def test_a_record_of_another_spec_is_refused(simulate: Any, tmp_path: Path) -> None:
+    recorded(simulate, tmp_path / "good", "paxos", 1, 1)
+    with pytest.raises(Mistake, match="a run of paxos, not of zab"):
+        judged("zab", tmp_path / "good")
+
+
+def test_other_logs_are_none() -> None:
+    assert not is_record(Log("traces/two_phase_commit/rejected/early_commit.ndjson"))
+
+
+# ── real nodes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def real(name: str, folder: Path, seconds: float) -> None:
+    """The nodes' own records, put in order by their clocks, and the merged one."""
+    plan = make_plan(load(name), None, None)
+    summary = launch(plan, name, None, (), None, seconds, folder / "data", folder / "all.ndjson", False)
+    assert summary["exit"] == 0
+    found = judged(name, folder / "all.ndjson")
+    assert found.verdict == "accept", (found.place, found.rejected)
+    apart = validated(load(name), [Log(str(folder / "data" / f"{a}.ndjson")) for a in plan.addresses])
+    assert apart.verdict == "accept", (apart.place, apart.rejected)
+    assert apart.steps == found.steps >= len(plan.addresses)
+
+
+def test_real_nodes_do_what_the_spec_says(tmp_path: Path) -> None:
+    real("paxos", tmp_path, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_real_nodes_always_do_what_the_spec_says(tmp_path: Path, name: str) -> None:
+    real(name, tmp_path, 5)
