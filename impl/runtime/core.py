@@ -10,7 +10,7 @@ kept, in a set network (which may lose it) only the last few are.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -125,6 +125,21 @@ class Core:
         action = self.process.spontaneous[name]
         names = [n for n, _ in action.params]
         return [dict(zip(names, p, strict=True)) for p in action.assignments(self.rng, {}, self._ideas)] if each else [{}]
+
+    def exactly(
+        self,
+        action: LocalAction,
+        state: State | None,
+        params: tuple[Value, ...],
+        e: Envelope | None,
+        wanted: Callable[[Taken], bool],
+    ) -> Ready | None:
+        """Takes the way of an action that is wanted; None if there is none.  Raises Fault."""
+        fields, sender = (e.fields, e.sender) if e else ((), None)
+        for way in action.ways(state, self.address.identity, params, fields, sender):
+            if isinstance(way, Taken) and wanted(way):
+                return self._taken(action, way, params, e)
+        return None
 
     # steps
 

@@ -81,13 +81,18 @@ def sizes_for(model: Model, nodes: int | None, protocol: Protocol) -> dict[str, 
 def make_plan(model: Model, instance: str | None, nodes: int | None, overrides: dict[str, Any] | None = None) -> Plan:
     """The cluster of so many nodes (default: as the instance says).  Raises NotRunnable, BindError, Mistake."""
     protocol = protocol_of(model.name)
-    sizes = {**sizes_for(model, nodes, protocol), **(overrides or {})}
-    compiled = Nodes(bind_local(model, instance, sizes))
-    found = [Address(_name(p.name, i), p.name, i) for p in compiled.processes.values() for i in p.identities]
-    for p in compiled.processes.values():
+    plan = plan_for(model, protocol, instance, {**sizes_for(model, nodes, protocol), **(overrides or {})})
+    for p in plan.nodes.processes.values():
         if nodes is not None and p.identities != (None,) and len(p.identities) != nodes:
             what = f"{p.name} has {len(p.identities)} identities in every such cluster"
             raise Mistake(f"--nodes {nodes}: {what}", "set the sizes with -D NAME=VALUE instead")
+    return plan
+
+
+def plan_for(model: Model, protocol: Protocol, instance: str | None, sizes: dict[str, Any]) -> Plan:
+    """The cluster of these sizes.  Raises NotRunnable, BindError."""
+    compiled = Nodes(bind_local(model, instance, sizes))
+    found = [Address(_name(p.name, i), p.name, i) for p in compiled.processes.values() for i in p.identities]
     return Plan(compiled, protocol, {a.name: a for a in found}, {(a.process, a.identity): a for a in found})
 
 
@@ -99,4 +104,4 @@ def _name(process: str, identity: Value) -> str:
     return f"{process}-{render(identity)}"
 
 
-__all__ = ["Address", "Plan", "make_plan"]
+__all__ = ["Address", "Plan", "make_plan", "plan_for"]
