@@ -37,6 +37,7 @@ class Client:
     rng: random.Random
     number: int = 0
     current: Operation | None = None
+    leader: str | None = None  # who answered last, and is asked first
     history: list[Operation] = field(default_factory=list)
 
     def invoke(self) -> None:
@@ -62,20 +63,21 @@ class Client:
         if self.current is None or self.number != number:
             return
         command = Command(self.name, number, self.current.op, self.current.args)
-        target = self.rng.choice(list(s.nodes.values()))
+        target, self.leader = self.leader or self.rng.choice(list(s.nodes)), None
         if s.rng.random() >= s.faults.loss:
-            s.after(s.delay(), s.request, target, command, lambda result: self._reply(number, result))
+            s.after(s.delay(), s.request, s.nodes[target], command, lambda result: self._reply(number, result, target))
         s.after(PATIENCE * self.rng.uniform(0.2, 1.0), self._try, number)
 
-    def _reply(self, number: int, result: Any) -> None:
+    def _reply(self, number: int, result: Any, node: str) -> None:
         s = self.simulation
         if s.rng.random() >= s.faults.loss:
-            s.after(s.delay(), self._answered, number, result)
+            s.after(s.delay(), self._answered, number, result, node)
 
-    def _answered(self, number: int, result: Any) -> None:
+    def _answered(self, number: int, result: Any, node: str) -> None:
         o = self.current
         if o is None or number != self.number:
             return
+        self.leader = node
         o.returned, o.result, self.current = self.simulation.now, result, None
         self.simulation.note("return", self.name, number=number, result=result)
         self.simulation.after(self.rng.expovariate(1 / THINKING), self.invoke)

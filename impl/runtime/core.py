@@ -19,6 +19,7 @@ from checker.core.meaning import Fault
 from checker.core.types import Bag, Id, Map, Rec, Sort, Type, Value
 from checker.engines.python.node import LocalAction, State, Taken
 from impl.runtime.plan import Address, Plan
+from impl.runtime.protocol import Timer
 
 WAITING = 16  # so many messages that nothing takes yet are kept of a set network
 SOME = 8  # so many ways to choose are looked at before one is taken
@@ -120,11 +121,15 @@ class Core:
                 return ready
         return None
 
-    def ways(self, name: str, each: bool) -> list[dict[str, Value]]:
-        """What `attempt` is to be given, one after the other: nothing, or each combination of the parameters."""
+    def ways(self, name: str, timer: Timer) -> list[dict[str, Value]]:
+        """What `attempt` is to be given, one after the other: nothing, what the protocol says, or each combination of the
+        parameters."""
+        if timer.given:
+            return [timer.given(self.state, self.process.identities, self.rng)]
         action = self.process.spontaneous[name]
         names = [n for n, _ in action.params]
-        return [dict(zip(names, p, strict=True)) for p in action.assignments(self.rng, {}, self._ideas)] if each else [{}]
+        every = action.assignments(self.rng, {}, self._ideas) if timer.each else ()
+        return [dict(zip(names, p, strict=True)) for p in every] if timer.each else [{}]
 
     def exactly(
         self,

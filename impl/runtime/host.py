@@ -167,7 +167,7 @@ class Host:
 
     def _tick(self, name: str) -> None:
         self._arm(name)
-        for known in self.core.ways(name, self.plan.protocol.timer(name).each):
+        for known in self.core.ways(name, self.plan.protocol.timer(name)):
             ready = self.core.attempt(name, known)
             if ready is not None:
                 self._take(ready)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
 class Timer:
     """When an action is tried: a random time between `low` and `high` seconds after it was last tried, or after one of
     `resets` happened (names of actions and handlers).  `eager`: as soon as it is enabled instead.  `each`: with every value of
-    its parameters (else with some for which it is enabled)."""
+    its parameters (else with some for which it is enabled).  `given`: names some of them, by the variables of the node, the
+    identities of its process and a source of chance."""
 
     low: float = 0.05
     high: float = 0.15
     resets: tuple[str, ...] = ()
     eager: bool = False
     each: bool = False
+    given: Callable[[dict[str, Any], tuple[Any, ...], Random], dict[str, Any]] | None = None
 
 
 EAGER = Timer(eager=True)

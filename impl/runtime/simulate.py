@@ -216,7 +216,7 @@ class Simulation:
         if node.core is None or node.timers.get(name) != number:
             return
         self._arm(node, name)
-        for known in node.core.ways(name, self.plan.protocol.timer(name).each):
+        for known in node.core.ways(name, self.plan.protocol.timer(name)):
             if node.core is None or node.writing:
                 return
             ready = node.core.attempt(name, known)

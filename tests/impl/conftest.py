@@ -18,7 +18,7 @@ EVERYTHING = "crash=1,partition=2,loss,duplicate,drift,delay"
 
 @pytest.fixture
 def simulate() -> Any:
-    """simulate(spec, instance, seed, faults, seconds, nodes, sizes) → (outcome, recorded bytes, the simulation)."""
+    """simulate(spec, instance, seed, faults, seconds, nodes, sizes, clients) → (outcome, recorded bytes, the simulation)."""
 
     def run(
         spec: str,
@@ -28,10 +28,11 @@ def simulate() -> Any:
         seconds: float = 5,
         nodes: int | None = None,
         sizes: dict[str, Any] | None = None,
+        clients: int = 0,
     ) -> Any:
         plan = make_plan(load(spec), instance, nodes, sizes)
         lines: list[bytes] = []
-        simulation = Simulation(plan, seed, parse_faults(faults), Recorder(plan, lines.append), Shadow(plan))
+        simulation = Simulation(plan, seed, parse_faults(faults), Recorder(plan, lines.append), Shadow(plan), clients)
         return simulation.run(seconds), b"".join(lines), simulation
 
     return run

@@ -18,6 +18,7 @@ from checker.library import shipped
 from checker.settings import Mistake
 from impl.runtime.cluster import launch
 from impl.runtime.plan import make_plan
+from impl.runtime.protocol import protocol_of
 
 EVERYTHING = "crash=1,partition=2,loss,duplicate,drift,delay"
 PROTOCOLS = [n for n in ("paxos", "multi_paxos", "zab", "raft", "two_phase_commit") if n in shipped()]
@@ -26,7 +27,8 @@ HARMLESS = {"two_phase_commit": "loss,duplicate,partition=2,delay"}  # it has no
 
 
 def recorded(simulate: Any, file: Path, name: str, seed: int, seconds: float = 3) -> list[dict[str, Any]]:
-    outcome, raw, _ = simulate(name, faults=HARMLESS.get(name, EVERYTHING), seed=seed, seconds=seconds, sizes=SLOW.get(name))
+    faults, clients = HARMLESS.get(name, EVERYTHING), 2 if protocol_of(name).service else 0
+    outcome, raw, _ = simulate(name, faults=faults, seed=seed, seconds=seconds, sizes=SLOW.get(name), clients=clients)
     assert outcome.finding is None and outcome.fault is None
     file.write_bytes(raw)
     return [json.loads(x) for x in raw.splitlines()]

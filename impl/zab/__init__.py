@@ -1,0 +1,31 @@
+"""What specs/zab leaves open: the oracle of phase 0 (a server that hears of no leader for a while names one, any), that a leader
+commits as soon as it may, and what a client's request is.  Epochs, transactions and elections need no bound here.
+"""
+
+from random import Random
+from typing import Any
+
+from impl.runtime.kv import VALUES, Service
+from impl.runtime.protocol import EAGER, Protocol, Timer
+
+
+def committed(state: dict[str, Any], after: int) -> list[Any]:
+    """The commands of the delivered transactions from `after` on."""
+    return [txn.values[1] for txn in state["history"][after : state["delivered"]]]
+
+
+def oracle(state: dict[str, Any], servers: tuple[Any, ...], rng: Random) -> dict[str, Any]:
+    """Whom to name: who is next after the epoch that this server has accepted, as those with the same epoch will; if that came to
+    nothing, anybody."""
+    following = servers[state["accepted_epoch"] % len(servers)]
+    failed = state["leader"] == following and state["phase"] != "broadcast"
+    return {"l": rng.choice(servers) if failed else following}
+
+
+HEARD = ("LEADERINFO", "NEWLEADER", "UPTODATE", "PROPOSAL", "COMMIT", "ACKEPOCH", "ACKLD", "ACK")
+
+PROTOCOL = Protocol(
+    timers={"Elect": Timer(0.4, 0.8, ("Elect", "Request", "Commit", *(f"on {m}" for m in HEARD)), given=oracle), "Commit": EAGER},
+    sizes={"max_epoch": 1 << 40, "max_txns": 1 << 40, "max_elections": 1 << 40, "Value": VALUES},
+    service=Service("Request", "v", "Value", lambda state: state["phase"] == "broadcast", committed),
+)
