@@ -282,6 +282,32 @@ def validate(
 
 
 @app.command()
+def linearizable(
+    history: Annotated[
+        str, Argument(metavar="HISTORY", help="What clients asked and were answered (NDJSON or JSON, .gz too), or `-`.")
+    ],
+    object: Annotated[
+        str, Option("--object", metavar="SPEC", help="What the object does without concurrency: a spec of its operations.")
+    ] = "register",
+    instance: Instance = None,
+    whole: Annotated[bool, Option("--whole", help="One object, not one for each key.")] = False,
+    max_states: Annotated[int, Option("--max-states", metavar="N", help="Stop at so many configurations.", min=1)] = 2_000_000,
+    json: Json = False,
+) -> int:
+    """Is a history of clients linearizable?
+
+    Exit codes: 0 accepted, 1 usage, a history that cannot be read, 14 rejected, 20 inconclusive: a bound was hit."""
+    from checker.conformance.linearizable import perform
+
+    answer = perform(history, object, instance, whole, max_states)
+    if json:
+        emit(answer.data())
+    else:
+        say(answer.lines())
+    return answer.exit
+
+
+@app.command()
 def show(
     spec: Annotated[str, Argument(metavar="SPEC|TRACE", help="A spec, or an ITF file.")],
     json: Json = False,

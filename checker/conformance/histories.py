@@ -1,0 +1,219 @@
+"""Histories: what clients of an object asked and were answered, and when.  Read from NDJSON, or one JSON array.
+
+Three shapes are known, line by line:
+  events    {"process": 0, "type": "invoke" | "ok" | "fail" | "info", "f": "write", "key": "x", "value": 1}, as Jepsen writes;
+            without a `key`, values that are all pairs are [key, value]
+  pairs     {"kind": "call" | "return", "id": 7, "client": 0, ...}
+  complete  {"client": 0, "input": {"op": "put", ...}, "output": ..., "call": 10, "return": 20}, as Porcupine has them
+Invariant: an Operation's `call` and `ret` are places in one total order of real time; equal times are concurrent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from checker.conformance.fields import MISSING
+from checker.conformance.lines import Line, Log
+from checker.settings import Mistake
+
+BEGIN = {"invoke", "call", "invocation", "start"}
+END = {"ok": "ok", "return": "ok", "response": "ok", "end": "ok", "fail": "fail", "info": "info"}
+NAMES = ("f", "op", "operation", "method", "name")
+WHO = ("process", "client", "clientId", "client_id", "thread")
+NEVER = 1 << 62
+HINT = "docs/guides/linearizable.md says what a history is"
+
+
+@dataclass
+class Operation:
+    """One operation.  `given`, `answer`: JSON, MISSING if there is none; `ret` NEVER: its outcome is not known."""
+
+    f: str
+    key: Any
+    given: Any
+    process: Any
+    call: int
+    at: Line
+    answer: Any = MISSING
+    explicit: bool = False  # `answer` is one, and not what Jepsen repeats of the question
+    ret: int = NEVER
+    done: Line | None = None
+    failed: bool = False
+
+    @property
+    def known(self) -> bool:
+        return self.ret != NEVER
+
+
+@dataclass
+class History:
+    """All operations that may have taken effect, in the order of their calls."""
+
+    name: str
+    operations: list[Operation]
+    failed: int = 0
+    ignored: int = 0
+    last: int = 0  # lines
+
+    @property
+    def unknown(self) -> int:
+        return sum(not o.known for o in self.operations)
+
+
+def read(log: Log, whole: bool = False) -> History:
+    """The history in a file.  `whole`: pairs are not [key, value].  Raises Mistake."""
+    lines = list(_lines(log))
+    if not lines:
+        raise Mistake(f"{log.name}: there are no lines in it", HINT)
+    complete = any("call" in x.data and "return" in x.data for x in lines)
+    history = _complete(log.name, lines) if complete else _events(log.name, lines)
+    if not history.operations and not history.failed:
+        raise Mistake(f"{log.name}: there is no operation in it", HINT)
+    if not whole:
+        _split(history.operations)
+    history.last = lines[-1].number
+    return history
+
+
+def _lines(log: Log) -> Iterator[Line]:
+    """The objects, with the places where they stand."""
+    with log.open() as f:
+        first = next((c for c in iter(lambda: f.read(1), b"") if not c.isspace()), b"")
+    if first != b"[":
+        yield from log
+        return
+    try:
+        data = msgspec.json.decode(log.bytes())
+    except msgspec.DecodeError as why:
+        raise Mistake(f"{log.name}: not JSON: {why}") from None
+    for n, x in enumerate(data, 1):
+        if not isinstance(x, dict):
+            raise Mistake(f"{log.name}: element {n} is no object", HINT)
+        yield Line(log.name, n, x)
+
+
+def _plain(d: dict[str, Any]) -> dict[str, Any]:
+    """Keywords as EDN writes them, `:read`, without the colon."""
+    if not any(k[:1] == ":" or (type(v) is str and v[:1] == ":") for k, v in d.items()):
+        return d
+    return {k.lstrip(":"): v[1:] if type(v) is str and v[:1] == ":" else v for k, v in d.items()}
+
+
+def _first(d: dict[str, Any], names: tuple[str, ...], default: Any = None) -> Any:
+    return next((d[n] for n in names if n in d), default)
+
+
+# ── events ──
+
+
+def _events(name: str, lines: list[Line]) -> History:
+    out, open_ = History(name, []), dict[Any, Operation]()
+    for n, line in enumerate(lines):
+        d = _plain(line.data)
+        kind, who = _first(d, ("type", "kind", "event")), _first(d, WHO)
+        if who == "nemesis" or not isinstance(kind, str) or (kind not in BEGIN and kind not in END):
+            out.ignored += 1
+            continue
+        pair = d["id"] if "id" in d and "type" not in d else who
+        if kind in BEGIN:
+            open_[pair] = _begun(d, line, who, n)
+            out.operations.append(open_[pair])
+        else:
+            _end(out, open_, pair, END[kind], d, line, n)
+    out.operations = [o for o in out.operations if not o.failed]
+    return out
+
+
+def _begun(d: dict[str, Any], line: Line, who: Any, n: int) -> Operation:
+    f, key, given = _asked(d)
+    if not isinstance(f, str):
+        raise Mistake(f"{line.place}: this call does not say what is called (`f`)", HINT)
+    return Operation(f, key, given, who, n, line)
+
+
+def _asked(d: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """What is called, on which key, with what."""
+    given = d.get("input", MISSING)
+    if isinstance(given, dict):
+        given = _plain(given)
+        f = _first(given, NAMES, _first(d, NAMES))
+        rest = {k: v for k, v in given.items() if k not in (*NAMES, "key")}
+        return f, given.get("key", d.get("key")), next(iter(rest.values())) if len(rest) == 1 else rest or MISSING
+    return _first(d, NAMES), d.get("key"), _first(d, ("input", "args", "value"), MISSING)
+
+
+def _end(out: History, open_: dict[Any, Operation], pair: Any, kind: str, d: dict[str, Any], line: Line, n: int) -> None:
+    o = open_.pop(pair, None)
+    if o is None:
+        if kind == "info":  # Jepsen tells other things this way, too
+            out.ignored += 1
+            return
+        raise Mistake(f"{line.place}: this answers nothing that process {pair} has asked", HINT)
+    if kind == "fail":
+        o.failed = True
+        out.failed += 1
+        return
+    o.done = line
+    o.answer = _answer(d)
+    o.explicit = any(x in d for x in ("output", "result"))
+    if kind == "ok" and not _unsure(d):
+        o.ret = n
+
+
+def _answer(d: dict[str, Any]) -> Any:
+    found = _first(d, ("output", "result", "value"), MISSING)
+    if isinstance(found, dict):
+        found = _plain(found)
+        return _first(found, ("value", "result", "ok"), MISSING)
+    return found
+
+
+def _unsure(d: dict[str, Any]) -> bool:
+    found = d.get("output")
+    return isinstance(found, dict) and bool(found.get("unknown"))
+
+
+# ── operations with two times ──
+
+
+def _complete(name: str, lines: list[Line]) -> History:
+    found: list[tuple[Operation, Any, Any]] = []
+    out = History(name, [])
+    for line in lines:
+        d = _plain(line.data)
+        if "call" not in d:
+            out.ignored += 1
+            continue
+        o = _begun(d, line, _first(d, WHO), 0)
+        o.answer, o.explicit, o.done = _answer({k: v for k, v in d.items() if k != "value"}), True, line
+        back = None if _unsure(d) else d.get("return")
+        for t in (d["call"], back):
+            if isinstance(t, bool) or not isinstance(t, int | float | None):
+                raise Mistake(f"{line.place}: `call` and `return` are times, which are numbers", HINT)
+        if back is not None and back < d["call"]:
+            raise Mistake(f"{line.place}: it returns before it is called")
+        found.append((o, d["call"], back))
+    times = {t: 2 * i for i, t in enumerate(sorted({t for _, a, b in found for t in (a, b) if t is not None}))}
+    for o, a, b in found:
+        o.call, o.ret = times[a], NEVER if b is None else times[b] + 1
+    out.operations = sorted((o for o, _, _ in found), key=lambda o: o.call)
+    return out
+
+
+# ── keys ──
+
+
+def _split(operations: list[Operation]) -> None:
+    """Takes [key, value] apart, where every question is such a pair (Jepsen's independent keys)."""
+    if any(o.key is not None or not isinstance(o.given, list) or len(o.given) != 2 for o in operations):
+        return
+    if all(o.f in ("cas", "compare-and-set") for o in operations):
+        return
+    for o in operations:
+        o.key, o.given = o.given
+        if isinstance(o.answer, list) and len(o.answer) == 2:
+            o.answer = o.answer[1]

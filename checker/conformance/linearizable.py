@@ -1,0 +1,216 @@
+"""The answer of `spectrace linearizable`: each key apart, and of the first key that fails a witness in at most 40 lines."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from checker.conformance.fields import MISSING
+from checker.conformance.histories import History, Operation, read
+from checker.conformance.linearize import Found, Link, Part, steps
+from checker.conformance.lines import Log
+from checker.conformance.objects import Object
+from checker.core.bind import AssumptionFails, BindError
+from checker.settings import Mistake
+
+EXITS = {"accept": 0, "reject": 14, "inconclusive": 20}
+MOST = 2_000_000  # configurations
+LAST, OPEN, VALUES = 8, 6, 6  # rows of a witness
+BACK, AHEAD, TRIED = 40, 100, 10  # what would help: answers before and after, operations
+
+
+@dataclass
+class Witness:
+    """Why a key is not linearizable: `operation` has no place; `prefix` are the last operations of the longest order that can
+    be explained, `length` all of them; `without`: leaving out any one of them would help."""
+
+    key: Any
+    operation: dict[str, Any]
+    of: int
+    length: int
+    prefix: list[dict[str, Any]]
+    concurrent: list[dict[str, Any]]
+    states: list[str]
+    fitted: dict[str, Any] | None
+    without: list[dict[str, Any]]
+
+
+class Answer:
+    """What came of one history."""
+
+    def __init__(self, history: History, obj: Object, parts: dict[str, Part], found: dict[str, Found], seconds: float) -> None:
+        self.history, self.object, self.parts, self.found, self.seconds = history, obj, parts, found, seconds
+        verdicts = {f.verdict for f in found.values()}
+        self.verdict = next((v for v in ("reject", "inconclusive") if v in verdicts), "accept")
+        self.bad = [k for k, f in found.items() if f.verdict == self.verdict] if self.verdict != "accept" else []
+        self.witness = self._witness(self.bad[0]) if self.verdict == "reject" else None
+
+    @property
+    def exit(self) -> int:
+        return EXITS[self.verdict]
+
+    # ── the witness ──
+
+    def _witness(self, k: str) -> Witness:
+        part, found = self.parts[k], self.found[k]
+        at = part.levels[found.level]
+        ends = sorted(((s, steps(link)) for s, link in found.ends), key=lambda e: self._rank(part, e[1]))
+        way = ends[0][1]
+        row = self._row
+        return Witness(
+            part.operations[0].key,
+            row(part, at.number),
+            len(part.operations),
+            len(way),
+            [{**row(part, x.number), "state": self.object.state(x.state)} for x in way[-LAST:]],
+            [row(part, i) for _, _, i, _ in at.pending if i != at.number],
+            list(dict.fromkeys(self.object.state(s) for s, _ in ends)),
+            self._fitted(part, way, at.number),
+            [row(part, i) for i in self._helpful(part, found)],
+        )
+
+    def _rank(self, part: Part, way: list[Link]) -> tuple[int, int]:
+        """The best explanations first: those that need fewest operations without an answer, and then the longest."""
+        unknown = sum(not part.operations[x.number].known for x in way)
+        return unknown, -len(way)
+
+    def _fitted(self, part: Part, way: list[Link], number: int) -> dict[str, Any] | None:
+        """The last operation after which the one without a place would have fitted."""
+        c = part.classes[number]
+        last = next((n for n in range(len(way) - 1, -1, -1) if self.object.after(way[n].state, c)), None)
+        while last and way[last - 1].state == way[last].state:
+            last -= 1
+        return None if last is None else self._row(part, way[last].number)
+
+    def _helpful(self, part: Part, found: Found) -> list[int]:
+        """The operations without any one of which the history would go on."""
+        start = max(0, found.level - BACK)
+        until = min(found.level + AHEAD, len(part.levels))
+        since = part.operations[part.levels[start - 1].number].ret if start else -1
+        near = [x.number for x in part.levels[start : found.level + 1] if part.operations[x.number].call > since]
+        return [i for i in near[: -TRIED - 1 : -1] if part.without(found, i, start, until)]
+
+    def _row(self, part: Part, i: int) -> dict[str, Any]:
+        o = part.operations[i]
+        end = o.done.number if o.done and o.known else None
+        return {"operation": self._shown(part, i), "process": o.process, "call": o.at.number, "return": end}
+
+    def _shown(self, part: Part, i: int) -> str:
+        _, values = self.object.calls[part.classes[i]]
+        given = [self.object.value(v) for n, v in values.items() if n != "result"]
+        answer = f" → {self.object.value(values['result'])}" if "result" in values else ""
+        return f"{part.operations[i].f}({', '.join(given)}){answer}"
+
+    # ── JSON ──
+
+    def data(self) -> dict[str, Any]:
+        h = self.history
+        return {
+            "history": h.name,
+            "object": self.object.model.name,
+            "verdict": self.verdict,
+            "operations": len(h.operations),
+            "failed": h.failed,
+            "unknown": h.unknown,
+            "ignored": h.ignored,
+            "keys": [
+                {"key": p.operations[0].key, "operations": len(p.operations), **_counts(self.found.get(k))}
+                for k, p in self.parts.items()
+            ],
+            "seconds": round(self.seconds, 3),
+            "witness": {n: getattr(self.witness, n) for n in Witness.__dataclass_fields__} if self.witness else None,
+        }
+
+    # ── text ──
+
+    def lines(self) -> list[str]:
+        h, w = self.history, self.witness
+        ways = sum(f.configurations for f in self.found.values())
+        keys = f" on {len(self.parts):,} keys" if len(self.parts) > 1 else ""
+        counts = f"  {len(h.operations):,} operations{keys}, {h.unknown:,} without a known outcome, {h.failed:,} failed; "
+        counts += f"{ways:,} configurations, {self.seconds:.2f} s"
+        if w:
+            return [self._cut(x) for x in [f"REJECT  {self._place(w)}", counts, *self._told(w)]]
+        if self.verdict == "accept":
+            return [f"ACCEPT  {h.name}: linearizable, by {self.object.model.name}", counts]
+        return [f"INCONCLUSIVE  {h.name}: more than {MOST:,} configurations{_key(self.parts[self.bad[0]])}", counts]
+
+    def _place(self, w: Witness) -> str:
+        o = w.operation
+        where = "" if w.key is None else f", key {_json(w.key)}"
+        return f"{self.history.name}:{o['return']}{where}: nothing explains `{o['operation']}` by {self.object.model.name}"
+
+    def _told(self, w: Witness) -> list[str]:
+        out = ["", "the operation that has no place:", *_table([w.operation])]
+        if w.fitted:
+            out.append(f"    it would have fitted last right after `{w.fitted['operation']}` of {_span(w.fitted)}")
+        shown = w.states[:VALUES]
+        more = f" or {len(w.states) - VALUES} others" if len(w.states) > VALUES else ""
+        out += ["", "possible when it was to take effect:", f"    {' or '.join(shown)}{more}"]
+        out += ["", f"the longest order that is explained has {w.length:,} of {w.of:,} operations; its end:", *_table(w.prefix)]
+        if w.concurrent:
+            over = len(w.concurrent) - OPEN
+            out += ["", "concurrent with it, not answered yet:", *_table(w.concurrent[:OPEN])]
+            out += [f"    and {over} more"] if over > 0 else []
+        out += ["", "it would go on without any one of:", *_table(w.without[:OPEN])] if w.without else []
+        return out
+
+    def _cut(self, text: str) -> str:
+        return text if len(text) <= 200 else text[:198] + " …"
+
+
+def _counts(found: Found | None) -> dict[str, Any]:
+    return {"verdict": found.verdict, "configurations": found.configurations} if found else {"verdict": None, "configurations": 0}
+
+
+def _span(r: dict[str, Any]) -> str:
+    if r["return"] in (None, r["call"]):
+        return f"line {r['call']}" + ("" if r["return"] else ", never answered")
+    return f"lines {r['call']}-{r['return']}"
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    wide = min(60, max(len(r["operation"]) for r in rows))
+    lead = max(len(_span(r)) for r in rows)
+    return [
+        f"    {_span(r):{lead}}  process {r['process']!s:4} {r['operation']:{wide}}" + (f"  {r['state']}" if "state" in r else "")
+        for r in rows
+    ]
+
+
+def _key(part: Part) -> str:
+    key = part.operations[0].key
+    return "" if key is None else f" for key {_json(key)}"
+
+
+def _json(x: Any) -> str:
+    return msgspec.json.encode(x).decode() if x is not MISSING else "missing"
+
+
+def perform(file: str, spec: str, instance: str | None = None, whole: bool = False, most: int = MOST) -> Answer:
+    """Reads a history and looks for an order.  Raises Mistake, SpecErrors, Rejected."""
+    from checker import load
+    from checker.answer import Rejected
+
+    started = time.perf_counter()
+    history, model = read(Log(file), whole), load(spec)
+    try:
+        obj = Object(model, history.operations, instance)
+    except (BindError, AssumptionFails) as error:
+        raise Rejected(error, model, True) from None
+    groups: dict[str, list[Operation]] = {}
+    for o in history.operations:
+        groups.setdefault("" if whole else _json(o.key), []).append(o)
+    parts = {k: Part(obj, group) for k, group in groups.items()}
+    found: dict[str, Found] = {}
+    for k, part in parts.items():
+        found[k] = part.search(most)
+        if found[k].verdict == "reject":
+            break
+    return Answer(history, obj, parts, found, time.perf_counter() - started)
+
+
+__all__ = ["Answer", "Mistake", "perform"]

@@ -1,0 +1,160 @@
+"""Is there an order of some operations that respects real time and that a sequential object explains?
+
+Wing and Gong's search (Testing and verifying concurrent objects, 1993), just in time: an operation takes effect only when one
+that has to be answered needs it (Lowe, Testing for linearizability, 2017).  A configuration is (answers given so far,
+operations that took effect and wait for their answer, those without an answer that took effect, state); each is looked at
+once, and not at all if another got as far with fewer of those without an answer.  Operations that change nothing take effect
+as soon as they fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from checker.conformance.histories import Operation
+from checker.conformance.objects import Object
+
+
+@dataclass(slots=True)
+class Level:
+    """What is open when one operation is answered.  `pending`: (bit, class, number, changes nothing); `infos`: how many
+    operations without an answer have been called."""
+
+    number: int
+    bit: int
+    pending: list[tuple[int, int, int, bool]]
+    infos: int
+
+
+@dataclass(slots=True)
+class Link:
+    """An operation that took effect, the state after it, and those before it."""
+
+    before: Link | None
+    number: int
+    state: int
+    length: int
+
+
+@dataclass(slots=True)
+class Found:
+    """verdict: accept, reject, inconclusive.  `level`: the furthest; `ends`: (state, operations in effect) there."""
+
+    verdict: str
+    configurations: int
+    level: int = 0
+    ends: list[tuple[int, Link | None]] = field(default_factory=list)
+    seen: list[dict[tuple[int, int], list[int]]] = field(default_factory=list)
+
+
+Row = tuple[int, int, int, int, Link | None]  # level, operations in effect, those without an answer, state, how
+SHORT = 20_000  # configurations of a search for what would help
+
+
+class Part:
+    """The operations on one key."""
+
+    def __init__(self, obj: Object, operations: list[Operation]) -> None:
+        self.object, self.operations = obj, operations
+        self.classes = [obj.operation(o) for o in operations]
+        self.infos: list[int] = []
+        self.levels = self._levels()
+
+    def _levels(self) -> list[Level]:
+        """One for each answer, in their order."""
+        events = [(o.call, i, True) for i, o in enumerate(self.operations)]
+        events += [(o.ret, i, False) for i, o in enumerate(self.operations) if o.known]
+        open_: dict[int, tuple[int, int, int, bool]] = {}
+        bits, out = list[int](), list[Level]()
+        for _, i, begins in sorted(events):
+            pure = self.object.reads_only(self.classes[i])
+            if begins and not self.operations[i].known:
+                self.infos += [] if pure else [i]
+            elif begins:
+                bit = bits.pop() if bits else 1 << len(open_)
+                open_[i] = bit, self.classes[i], i, pure
+            else:
+                pending = sorted(open_.values(), key=lambda x: self.operations[x[2]].ret)
+                bit = open_.pop(i)[0]
+                bits.append(bit)
+                out.append(Level(i, bit, pending, len(self.infos)))
+        return out
+
+    def search(self, most: int) -> Found:
+        """Looks at up to `most` configurations."""
+        return self._search([(0, 0, 0, s, None) for s in reversed(self.object.initial)], most, len(self.levels))
+
+    def without(self, found: Found, number: int, start: int, until: int) -> bool:
+        """Would the search get on, from one level to another, if there were no operation of this number?  It is one that is
+        called after the first of them."""
+        rows: list[Row] = [(start, a, u, s, None) for (a, s), every in found.seen[start].items() for u in every]
+        return self._search(rows, SHORT, until, number).verdict == "accept"
+
+    def _search(self, stack: list[Row], most: int, until: int, without: int = -1) -> Found:
+        """Looks at what can be reached, depth first, until a level is."""
+        found = Found("reject", 0, seen=[{} for _ in range(until)])
+        while stack:
+            level, live, used, state, link = stack.pop()
+            if level == until:
+                return Found("accept", found.configurations, level, [(state, link)])
+            if self.levels[level].number == without:
+                stack.append((level + 1, live, used, state, link))
+                continue
+            live, link = self._read(self.levels[level], live, state, link, without)
+            if not _new(found.seen[level].setdefault((live, state), []), used):
+                continue
+            found.configurations += 1
+            if found.configurations > most:
+                found.verdict = "inconclusive"
+                return found
+            if level > found.level:
+                found.level, found.ends = level, []
+            if level == found.level:
+                found.ends.append((state, link))
+            stack += self._next(level, live, used, state, link, without)
+        return found
+
+    def _read(self, at: Level, live: int, state: int, link: Link | None, without: int) -> tuple[int, Link | None]:
+        """Lets everything take effect that fits and changes nothing."""
+        for bit, c, i, pure in at.pending:
+            if pure and not live & bit and i != without and self.object.after(state, c):
+                live |= bit
+                link = Link(link, i, state, link.length + 1 if link else 1)
+        return live, link
+
+    def _next(self, level: int, live: int, used: int, state: int, link: Link | None, without: int) -> list[Row]:
+        """What one operation more can lead to, the likeliest last."""
+        at = self.levels[level]
+        if live & at.bit:
+            return [(level + 1, live & ~at.bit, used, state, link)]
+        length, after = link.length + 1 if link else 1, self.object.after
+        out: list[Row] = []
+        tried: set[int] = set()
+        for n in range(at.infos):
+            c = self.classes[self.infos[n]]
+            if not used >> n & 1 and c not in tried:  # of equal ones the first
+                tried.add(c)
+                out += [
+                    (level, live, used | 1 << n, s, Link(link, self.infos[n], s, length)) for s in after(state, c) if s != state
+                ]
+        for bit, c, i, pure in reversed(at.pending):
+            if not pure and not live & bit and i != without:
+                out += [(level, live | bit, used, s, Link(link, i, s, length)) for s in after(state, c)]
+        return out
+
+
+def _new(known: list[int], used: int) -> bool:
+    """Adds a set, unless one of those known is in it."""
+    if any(k & used == k for k in known):
+        return False
+    known.append(used)
+    return True
+
+
+def steps(link: Link | None) -> list[Link]:
+    """The operations that took effect, in order."""
+    out: list[Link] = []
+    while link:
+        out.append(link)
+        link = link.before
+    return out[::-1]
