@@ -63,10 +63,22 @@ class Client:
         if self.current is None or self.number != number:
             return
         command = Command(self.name, number, self.current.op, self.current.args)
-        target, self.leader = self.leader or self.rng.choice(list(s.nodes)), None
-        if s.rng.random() >= s.faults.loss:
-            s.after(s.delay(), s.request, s.nodes[target], command, lambda result: self._reply(number, result, target))
+        for target in self._targets():
+            if s.rng.random() >= s.faults.loss:
+                s.after(s.delay(), s.request, s.nodes[target], command, lambda result, t=target: self._reply(number, result, t))
         s.after(PATIENCE * self.rng.uniform(0.2, 1.0), self._try, number)
+
+    def _targets(self) -> list[str]:
+        """Whom to ask now: one node; or one that executes commands, and one that takes them."""
+        plan = self.simulation.plan
+        service = plan.protocol.service
+        assert service
+        kinds = [service.executes] if service.replica is None else [service.executes, service.takes]
+        able = [[a.name for a in plan.addresses.values() if can(plan.process(a))] for can in kinds]
+        found = [self.rng.choice(names) for names in able]
+        if self.leader:
+            found[0], self.leader = self.leader, None
+        return found
 
     def _reply(self, number: int, result: Any, node: str) -> None:
         s = self.simulation

@@ -58,7 +58,7 @@ class Host:
         self.rng = random.Random()
         self.core = Core(plan, address, self.rng)
         service = plan.protocol.service
-        self.replica = Replica(service) if service else None
+        self.replica = Replica(service, self.core.process) if service else None
         self.links = {n: Link(n, deque(), asyncio.Event()) for n in endpoints if n != address.name}
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.counts: Counter[str] = Counter()
@@ -214,7 +214,7 @@ class Host:
         if isinstance(found, Ready):
             self._take(found)
             self._work()
-        elif not found:
+        if not found or (self.replica and not self.replica.executes):
             writer.write(frame([c.number, False, None]))
 
     def _again_from(self, source: str, number: int, body: bytes) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from checker.core.types import Id, Value
+from checker.engines.python.node import Process
 from impl.runtime.core import Core, Ready
 from impl.runtime.wire import DECODER, ENCODER
 
@@ -26,13 +27,23 @@ VALUES = 1 << (8 * LONGEST + 8)  # so many commands there are
 @dataclass(frozen=True)
 class Service:
     """How a protocol serves clients: the action and parameter that take a command, which node can take one now, and the commands
-    committed after the first so many, in order."""
+    committed after the first so many, in order (None: no command).  `replica`: the process that executes them, where it is not
+    the one that takes them; then a client asks one of each."""
 
     action: str
     param: str
     sort: str
     ready: Callable[[dict[str, Value]], bool]
     committed: Callable[[dict[str, Value], int], list[Value]]
+    replica: str | None = None
+
+    def takes(self, process: Process) -> bool:
+        """Can nodes of this kind take a command?"""
+        return self.action in process.spontaneous
+
+    def executes(self, process: Process) -> bool:
+        """Do nodes of this kind execute commands, and answer?"""
+        return process.name == self.replica if self.replica else self.takes(process)
 
 
 @dataclass(frozen=True)
@@ -97,29 +108,31 @@ class Replica:
     """The machine of one node, and the clients that wait for an answer from it.  It is lost with the node and made again from the
     log."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, process: Process) -> None:
         self.service, self.machine, self.applied = service, Machine(), 0
+        self.takes, self.executes = service.takes(process), service.executes(process)
         self.waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
 
     def request(self, core: Core, c: Command, answer: Callable[[Any], None]) -> Ready | bool:
-        """Takes a request: the step by which it gets into the log; True if it is answered already, False if this node cannot."""
+        """Takes a request: the step by which it gets into the log; True if it is answered, now or when it is executed; False if
+        this node cannot."""
         last, known = self.machine.sessions.get(c.session, (0, None))
         if c.number <= last:
             answer(known)
             return True
-        if not self.service.ready(core.state):
-            return False
-        ready = core.attempt(self.service.action, {self.service.param: as_value(c, self.service.sort)})
-        if ready is None:
-            return False
-        self.waiting[c.session, c.number] = answer
-        return ready
+        ready = None
+        if self.takes and self.service.ready(core.state):
+            ready = core.attempt(self.service.action, {self.service.param: as_value(c, self.service.sort)})
+        waits = self.executes and (ready is not None or not self.takes)
+        if waits:
+            self.waiting[c.session, c.number] = answer
+        return ready or waits
 
     def advance(self, state: dict[str, Value]) -> None:
         """Applies what is committed by now, and answers."""
-        for v in self.service.committed(state, self.applied):
+        for v in self.service.committed(state, self.applied) if self.executes else ():
             self.applied += 1
-            c = as_command(v)
+            c = as_command(v) if v is not None else None
             if c is not None:
                 result = self.machine.apply(c)
                 answer = self.waiting.pop((c.session, c.number), None)

@@ -121,7 +121,7 @@ class Simulation:
         node.boots += 1
         node.core = Core(self.plan, node.address, random.Random(self.rng.getrandbits(64)))
         service = self.plan.protocol.service
-        node.replica = Replica(service) if service else None
+        node.replica = Replica(service, node.core.process) if service else None
         ready = node.core.boot(self._stored(node), node.boots, node.clock)
         for e in node.kept:
             node.core.offer(e)
