@@ -32,8 +32,8 @@ GCC = ["gcc", "-O3", "-march=native", "-w"]
 @dataclass(frozen=True)
 class Instance:
     name: str
-    model: str  # two_phase_commit or paxos (3 acceptors, 2 values)
-    size: int  # number of resource managers, or highest ballot (the least is 0)
+    model: str  # two_phase_commit, paxos (3 acceptors, 2 values) or raft (3 servers, a log of one entry)
+    size: int  # number of resource managers, highest ballot (the least is 0), or number of terms
     states: int
     orbits: int  # states up to permutations of the managers, or of the acceptors and of the values
     slow: str = ""  # tools that need minutes
@@ -52,6 +52,10 @@ INSTANCES = {
         Instance("paxos-1", "paxos", 1, 3_921, 443),
         Instance("paxos-2", "paxos", 2, 185_369, 17_153),
         Instance("paxos-3", "paxos", 3, 8_220_065, 710_709, "rumur tlc"),
+        Instance("raft-3", "raft", 3, 25_407, 4_299),
+        Instance("raft-4", "raft", 4, 131_252, 22_039),
+        Instance("raft-6", "raft", 6, 2_436_816, 406_797, "tlc", "tlc"),
+        Instance("raft-7", "raft", 7, 9_747_005, 1_625_645, "tlc", "tlc"),
     )
 }
 
@@ -71,9 +75,12 @@ class Job:
     def slow(self) -> list[str]:
         return (self.instance.slow_orbits if self.symmetry else self.instance.slow).split()
 
-    def pick(self, two_phase_commit: str, paxos: str) -> str:
+    def pick(self, two_phase_commit: str, paxos: str, raft: str = "") -> str:
         """The text that goes with this job's model, such as the name of the constant that sets its size."""
-        return two_phase_commit if self.instance.model == "two_phase_commit" else paxos
+        texts = {"two_phase_commit": two_phase_commit, "paxos": paxos, "raft": raft}
+        if not texts[self.instance.model]:
+            raise Unavailable(f"has no model of {self.instance.model}")
+        return texts[self.instance.model]
 
     def run(self, *command: str) -> None:
         done = subprocess.run(command, check=False, cwd=self.folder, capture_output=True, text=True)
@@ -184,6 +191,8 @@ def tlc_jar(folder: Path) -> Path:
 
 
 def build_tlc(job: Job) -> list[str]:
+    if job.instance.model == "raft":
+        return build_exported(job)
     module = job.pick("TwoPhaseCommit", "Paxos")
     shutil.copy(HERE / "tla" / f"{module}.tla", job.folder)
     config = (HERE / "tla" / f"{module}.cfg").read_text()
@@ -195,6 +204,17 @@ def build_tlc(job: Job) -> list[str]:
     return [*java, "tlc2.TLC", "-workers", "1", "-deadlock", module]
 
 
+def build_exported(job: Job) -> list[str]:
+    """TLC on the module that spectrace exports of its own spec."""
+    options = [*RAFT, "-D", f"max_term={job.instance.size}", "--to", "tla", "-o", str(job.folder)]
+    job.run(*spectrace(), "export", "raft", *options)
+    module, config = job.folder / "raft.tla", job.folder / "raft.cfg"
+    module.write_text(module.read_text().replace("\\/ Terminal /\\ UNCHANGED vars", ""))  # nobody looks for deadlocks here
+    if not job.symmetry:
+        config.write_text(re.sub(r"SYMMETRY \w+\n", "", config.read_text()))
+    return ["java", "-XX:+UseSerialGC", "-cp", str(tlc_jar(job.shared)), "tlc2.TLC", "-workers", "1", "-deadlock", "raft"]
+
+
 def read_tlc(output: str) -> Counts:
     expect("No error has been found.", output)
     states = number(r"\n\d+ states generated, (\d+) distinct states found, 0 states left on queue", output)
@@ -202,12 +222,20 @@ def read_tlc(output: str) -> Counts:
     return Counts(states, transitions, number(r"depth of the complete state graph search is (\d+)", output) - 1)
 
 
-def build_spectrace(job: Job) -> list[str]:
+RAFT = ["-i", "four_terms", "-D", "appends=12"]  # the shipped instance that is made larger here
+
+
+def spectrace() -> list[str]:
     script = Path(sys.executable).parent / "spectrace"
-    command = [str(script)] if script.exists() else ["env", f"PYTHONPATH={HERE.parent}", sys.executable, "-m", "checker"]
-    sizes = job.pick("RM={}", "Acceptor=3 Value=2 max_ballot={}").format(job.instance.size).split()
+    return [str(script)] if script.exists() else ["env", f"PYTHONPATH={HERE.parent}", sys.executable, "-m", "checker"]
+
+
+def build_spectrace(job: Job) -> list[str]:
+    sizes = job.pick("RM={}", "Acceptor=3 Value=2 max_ballot={}", "max_term={}").format(job.instance.size).split()
     options = [item for size in sizes for item in ("-D", size)] + ([] if job.symmetry else ["--no-symmetry"])
-    return [*command, "check", job.pick("two_phase_commit", "lamport_paxos"), *options, "--threads", "1", "--json"]
+    options += RAFT if job.instance.model == "raft" else []
+    name = job.pick("two_phase_commit", "lamport_paxos", "raft")
+    return [*spectrace(), "check", name, *options, "--threads", "1", "--json"]
 
 
 def read_spectrace(output: str) -> Counts:

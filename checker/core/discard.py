@@ -62,7 +62,7 @@ def _removals(body: tuple[Stmt, ...], discards: list[Discard], known: dict[tuple
     written = {s.var for s in inside if isinstance(s, Assign)}
     concerned: dict[str, list[Discard]] = {}
     for d in discards:
-        if d.message in sent or _reads(d.useless) & written:
+        if d.message in sent or reads(d.useless) & written:
             concerned.setdefault(d.net.var, []).append(d)
     for ds in concerned.values():
         known.setdefault(tuple(d.message for d in ds), _remove(ds))
@@ -78,5 +78,6 @@ def _remove(discards: list[Discard]) -> Stmt:
     return Assign(net.var, (), SetOf(net.type, x.name, net, apply("not", useless), x))
 
 
-def _reads(e: Expr) -> set[str]:
-    return {e.var} if isinstance(e, Read) else {v for p in parts(e) for v in _reads(p)}
+def reads(e: Expr) -> set[str]:
+    """The variables that an expression looks at."""
+    return {e.var} if isinstance(e, Read) else {v for p in parts(e) for v in reads(p)}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from checker.core.bind import free
+from checker.core.discard import reads
 from checker.core.ir import (
     Apply,
     Assign,
@@ -230,6 +231,26 @@ class Expressions(Values):
         in_order = e.body == Local(e.type.elem, e.name) and e.domain.type == e.type and not is_mask(e.type)
         self.each_in(e.domain, 3 + self.costs(e.where) + self.costs(e.body), EXPR_BUDGET, env, body)
         return self._settled(out)
+
+    def filter(self, e: Expr, place: Val) -> None:
+        """Leaves in a place, which holds the domain of the filter `e`, what `e` is; slots move up, and mostly none has to."""
+        assert isinstance(e, SetOf) and isinstance(e.type, Set) and place.mem
+        if is_mask(e.type):
+            self.store(place.mem, self.value(e, {}))
+            return
+        n, kept = self.length(place), self.fn.alloca()
+        self.fn.store(0, kept)
+        with self.fn.loop(n) as (i, more, _):
+            x = self.element(place, i)
+            self._where(e.where, {e.name: x}, more)
+            to, move, stay = self.fn.load(kept), self.fn.fresh("move"), self.fn.fresh("stay")
+            self.fn.store(self.fn.bin("add", to, 1), kept)
+            self.fn.branch(self.fn.icmp("eq", to, i), stay, move)
+            self.fn.label(move)
+            self.put_slot(place, to, x)
+            self.fn.jump(stay)
+            self.fn.label(stay)
+        self.truncate(place, self.fn.load(kept), n)
 
     def _where(self, cond: Expr, env: Env, more: str) -> None:
         if not (isinstance(cond, Const) and cond.value):
@@ -592,9 +613,8 @@ class Actions(Expressions):
             self.module.filters[key] = fn
             inner = Expressions(fn, self.module, self.state, self.costs)
             inner.cur = "%row"
-            v = inner.value(s.value, {})
             slot = self.state.slots[s.var]
-            inner.store(Mem("%row", slot.word, slot.shift), v)
+            inner.filter(s.value, Val(s.value.type, mem=Mem("%row", slot.word, slot.shift)))
             fn.ret("void")
         self.fn.line(f"call void @{self.module.filters[key].name}(ptr {self.cur})")
 
@@ -648,7 +668,8 @@ def _filters(s: Assign) -> bool:
     e = s.value
     if s.path or not (isinstance(e, SetOf) and isinstance(e.body, Local) and e.body.name == e.name):
         return False
-    return isinstance(e.domain, Read) and e.domain.var == s.var and e.domain.type == e.type and not free(e) - {""}
+    own = isinstance(e.domain, Read) and e.domain.var == s.var and e.domain.type == e.type
+    return own and not free(e) - {""} and s.var not in reads(e.where)
 
 
 def _writes(body: tuple[Stmt, ...]) -> bool:

@@ -640,6 +640,22 @@ class Values:
         self._put(s, n, x)
         self.set_length(s, self.fn.bin("add", n, 1))
 
+    def put_slot(self, s: Val, i: Num, x: Val) -> None:
+        """Writes slot i."""
+        self._put(s, i, self.copied(x) if layout(x.type).wide else x)
+
+    def truncate(self, s: Val, kept: Num, n: Num) -> None:
+        """Drops the slots from `kept` on, of `n`."""
+        cut, done = self.fn.fresh("cut"), self.fn.fresh("done")
+        self.fn.branch(self.fn.icmp("eq", kept, n), done, cut)
+        self.fn.label(cut)
+        nothing = self.temp(s.type.elem)  # type: ignore[attr-defined]
+        with self.fn.loop(self.fn.bin("sub", n, kept)) as (i, _, _):
+            self._put(s, self.fn.bin("add", i, kept), nothing)
+        self.set_length(s, kept)
+        self.fn.jump(done)
+        self.fn.label(done)
+
     def each(self, v: Val) -> Any:
         """A loop over the elements of a set, bag (as often as they occur) or sequence: yields (element, label to go on with)."""
         from contextlib import contextmanager
