@@ -364,10 +364,32 @@ def fmt(
 
 
 @app.command()
-def new(name: Annotated[str, Argument(metavar="NAME", help="The protocol; the file is NAME.spec.")], json: Json = False) -> int:
-    """Write a small working spec to start from."""
+def new(
+    name: Annotated[str | None, Argument(metavar="NAME", help="The protocol; the file is NAME.spec.")] = None,
+    binding: Annotated[
+        str | None, Option("--binding", metavar="TRACE", help="Instead, a binding to start from, for this log.")
+    ] = None,
+    spec: Annotated[str | None, Option("--spec", metavar="SPEC", help="The spec of the binding.")] = None,
+    output: Output = None,
+    json: Json = False,
+) -> int:
+    """Write a small working spec to start from, or (--binding) a commented binding for a log."""
+    from checker import load
+    from checker.conformance.starting import starting
     from checker.starter import create
 
+    if binding:
+        if name:
+            raise Mistake("NAME is for a spec; a binding goes where -o says", f"-o {name}")
+        text = starting(binding, load(spec) if spec else None)
+        if json:
+            save(output, text) if output else None
+            emit({"file": str(output) if output else None, "text": text})
+        else:
+            save(output, text)
+        return 0
+    if not name or spec or output:
+        raise Mistake("missing argument 'NAME'" if not name else "--spec and -o go with --binding")
     path = create(name)
     if json:
         emit({"file": str(path)})

@@ -1,0 +1,152 @@
+"""A binding to start from: what stands in a log, as a commented TOML file; with a spec, what it might mean by its names.
+
+Nothing here is certain: what is guessed stands in comments, or is marked with `?`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from checker.conformance.lines import Log
+from checker.core.model import Model
+from checker.settings import Mistake
+
+KINDS = ("ev", "event", "type", "kind", "name", "action", "msg")
+NODES = ("node", "nid", "server", "process", "pid", "host", "replica", "id")
+CLOCKS = ("vc", "clock", "vclock", "vector_clock")
+MESSAGES = ("msg", "message", "header", "meta")
+MOST, FEW = 200_000, 12  # lines; different values that are listed
+
+
+class Fields:
+    """What stands in a log: of each path, how often, the kinds of values, and those that are few."""
+
+    def __init__(self, log: Log) -> None:
+        self.n, self.count, self.kinds = 0, Counter[str](), dict[str, Counter[str]]()
+        self.values: dict[str, Counter[str]] = {}
+        self.rows: list[dict[str, Any]] = []
+        for line in islice(log, MOST):
+            self.n += 1
+            self.rows.append(line.data)
+            self._add("", line.data)
+        if not self.n:
+            raise Mistake(f"{log.name}: there are no lines in it")
+        self.event = next((k for k in KINDS if k in self.count and 2 * self.count[k] >= self.n and self._texts(k)), None)
+        self.node = next((k for k in NODES if 2 * self.count[k] >= self.n and len(self.values[k]) <= FEW), None)
+        self.clock = next((k for k in CLOCKS if k in self.kinds and self.kinds[k]["object"]), None)
+
+    def _add(self, path: str, x: dict[str, Any]) -> None:
+        for key, value in x.items():
+            p = f"{path}.{key}" if path else key
+            self.count[p] += 1
+            self.kinds.setdefault(p, Counter())[_kind(value)] += 1
+            seen = self.values.setdefault(p, Counter())
+            if not isinstance(value, dict | list) and (len(seen) <= FEW or _text(value) in seen):
+                seen[_text(value)] += 1
+            if isinstance(value, dict) and p.count(".") < 2 and key not in CLOCKS:
+                self._add(p, value)
+
+    def _texts(self, key: str) -> bool:
+        return self.kinds[key]["text"] > 0
+
+    def events(self) -> Counter[str]:
+        return Counter(_text(r.get(self.event)) for r in self.rows if self.event in r) if self.event else Counter()
+
+
+def _kind(x: Any) -> str:
+    names = {bool: "bool", int: "number", float: "number", str: "text", list: "list", dict: "object"}
+    return "null" if x is None else names[type(x)]
+
+
+def _text(x: Any) -> str:
+    return msgspec.json.encode(x).decode()
+
+
+def starting(file: str, model: Model | None) -> str:
+    """The text of a binding for a log.  Raises Mistake."""
+    f = Fields(Log(file))
+    parts = [_head(f, file, model), _fields(f), _sizes(f, model), _order(f), _after(f, model), _events(f, model)]
+    return "\n".join(x for part in parts for x in part) + "\n"
+
+
+def _head(f: Fields, file: str, model: Model | None) -> list[str]:
+    top = [f"# A start, made from {f.n:,} lines of {file}. Lines with ? are guesses; docs/guides/validate.md has the rest."]
+    return [*top, f'spec = "{model.name}"' if model else '# spec = "NAME"', ""]
+
+
+def _fields(f: Fields) -> list[str]:
+    out = [f"# {'field':30} {'lines':>8}  values"]
+    for p, n in sorted(f.count.items()):
+        seen = f.values[p]
+        shown = ", ".join(seen) if 0 < len(seen) <= FEW else ", ".join([*list(seen)[:3], "…"]) if seen else ""
+        out.append(f"# {p:30} {n:>8,}  {' or '.join(f.kinds[p])}{': ' + shown[:90] if shown else ''}")
+    return [*out, ""]
+
+
+def _sizes(f: Fields, model: Model | None) -> list[str]:
+    out = ["[sizes]"]
+    for name in model.sorts if model else []:
+        close = _close(name, f)
+        source = f.node if name in model.processes and f.node else close  # type: ignore[union-attr]
+        out.append(f'{name} = {{ from = "{source}" }}  # ?' if source else f"# {name} = …")
+    for name in model.params if model else []:
+        close = _close(name.removeprefix("max_"), f)
+        out.append(f'{name} = {{ max = "{close}", plus = 1 }}  # ?' if close else f"# {name} = …")
+    process = next((p for p in model.processes if p in model.sorts), None) if model else None
+    names = ["", "[names]", f'self = "{process} = {f.node}"'] if process and f.node else []
+    return [*out, *names, ""]
+
+
+def _order(f: Fields) -> list[str]:
+    by = ['by = "clock"', f'clock = "{f.clock}"'] if f.clock else ['by = "file"  # or "clock", "pairs", "time"']
+    return ["[order]", *by, *([f'node = "{f.node}"'] if f.node else []), ""]
+
+
+def _after(f: Fields, model: Model | None) -> list[str]:
+    """The variables of the spec with the fields that are called alike."""
+    out = ["[after]"]
+    for name, v in (model.vars if model else {}).items():
+        if v.ghost:
+            continue
+        left = f"{name}[self]" if v.process and v.process in model.sorts else name  # type: ignore[union-attr]
+        close = _close(name, f, MESSAGES)
+        out.append(f'"{left}" = "{close}"  # ?' if close else f'# "{left}" = "…"')
+    return [*out, ""]
+
+
+def _events(f: Fields, model: Model | None) -> list[str]:
+    """A rule for each kind of event, with the actions and handlers that are called alike."""
+    out: list[str] = []
+    steps: dict[str, str] = {}
+    for a in model.actions if model else []:
+        steps[_key(a.receive.message if a.receive else a.name)] = "receive" if a.receive else a.name
+    for ev, n in f.events().most_common():
+        when = f"{f.event} == {ev}".replace('"', "'")
+        close = get_close_matches(_key(ev), steps, 3, 0.5)
+        do = " | ".join(dict.fromkeys(steps[c] for c in close))
+        out += ["[[event]]", f"# {n:,} lines", f'when = "{when}"', f'do = "{do}"  # ?' if do else '# do = "…"', ""]
+    if not f.event:
+        out += ["[[event]]", 'when = "true"', '# do = "…"', ""]
+    if steps and model:
+        every = sorted({a.name for a in model.actions})
+        out.append(f"# The steps of {model.name}: {', '.join(every)}")
+    return out
+
+
+def _close(name: str, f: Fields, but: tuple[str, ...] = ()) -> str | None:
+    """The field whose last part is called most alike; none inside of those of `but`."""
+    ends: dict[str, str] = {}
+    for p in sorted(f.count, key=lambda p: p.count("."), reverse=True):
+        if all(part.isidentifier() for part in p.split(".")) and p.split(".")[0] not in but:
+            ends[_key(p.rsplit(".", 1)[-1])] = p
+    found = get_close_matches(_key(name), ends, 1, 0.75)
+    return ends[found[0]] if found else None
+
+
+def _key(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
