@@ -179,6 +179,7 @@ def prove(
     max_states: Annotated[
         int, Option("--max-states", metavar="N", help="How far to look for a counterexample to induction.", min=1)
     ] = 1_000_000,
+    unbounded: Annotated[bool, Option("--unbounded", help="For any size of the sorts and any bounds, not one instance.")] = False,
     no_deadlock: NoDeadlock = False,
     json: Json = False,
 ) -> int:
@@ -193,7 +194,9 @@ def prove(
     if method not in METHODS:
         raise Mistake(f"--method {method}: there are {', '.join(METHODS)}")
     limit = duration(timeout) if timeout else None
-    asked = Asked(spec, instance, tuple(define or ()), method, depth, k, jobs, limit, not no_deadlock, max_states)
+    if unbounded and method != "induction":
+        raise Mistake("--unbounded is a proof by induction: leave --method away")
+    asked = Asked(spec, instance, tuple(define or ()), method, depth, k, jobs, limit, not no_deadlock, max_states, unbounded)
     return _checked(asked, perform, json)
 
 

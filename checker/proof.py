@@ -9,16 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from checker.answer import Answer, Request, Unable, explain, explore_with
 from checker.core.bind import Instance
+from checker.core.types import Bool, Enum
 from checker.engines.replay import judged
 from checker.engines.smt import plan as p
 from checker.engines.smt.bmc import check as bmc
 from checker.engines.smt.cti import Cti, find
 from checker.engines.smt.induction import Induction
 from checker.engines.smt.plan import Answered, Plan, Query
-from checker.engines.smt.solve import answers
+from checker.engines.smt.solve import Ask, answers
 from checker.verdict import Limits, Result, Trace, Verdict
 
 CTI_SECONDS = 10.0
@@ -59,6 +61,9 @@ class Proof:
     label: Label | None = None
     found: Answer | None = None  # a real counterexample, from an initial state
     step: Answer | None = None  # the counterexample to induction, explained
+    scope: tuple[str, ...] | None = None  # of a proof for any size: what is left open; None: a proof of this instance
+    shown: Instance | None = None  # the instance of the counterexample, if that is another
+    tried: str = ""  # the sizes at which what the solver refutes has no counterexample
     seconds: dict[str, float] = field(default_factory=dict)
 
     def status(self, status: str) -> list[Answered]:
@@ -69,6 +74,17 @@ class Proof:
     def implied(self) -> frozenset[str]:
         """The invariants that the others and the lemmas imply in one state."""
         return frozenset(a.query.target or "" for a in self.answered if a.query.kind == p.IMPLIED and a.status == "proved")
+
+    @property
+    def switches(self) -> dict[str, Any]:
+        """The parameters that a proof for any size keeps."""
+        params = self.instance.model.params
+        return {n: self.instance.sizes[n] for n, d in params.items() if isinstance(d.type, Bool | Enum)}
+
+    @property
+    def where(self) -> Instance:
+        """The instance of the counterexample."""
+        return self.shown or self.instance
 
     @property
     def verdict(self) -> Verdict:
@@ -92,18 +108,26 @@ def prove(instance: Instance, settings: Settings, progress: Callable[[Answered],
     actions = [a.name for a in induction.template.program.actions]
     built = time.perf_counter()
     proof = Proof(instance, settings, induction.plan, actions, [])
-    for name in induction.plan.invariants:
-        _note(proof, induction.ask(induction.plan.implied(name, proof.implied), settings.timeout), progress)
-    queries = induction.plan.rest(proof.implied)
-    for a in answers(queries, induction.ask, settings.jobs, settings.timeout):
-        _note(proof, a, progress)
-    order = {q: i for i, q in enumerate(queries)}
-    proof.answered.sort(key=lambda a: order.get(a.query, -1))
+    ask_all(proof, induction.ask, progress)
     solved = time.perf_counter()
     _look_into(proof, induction)
     done = time.perf_counter()
     proof.seconds = {"encode": built - started, "solve": solved - built, "explain": done - solved}
     return proof
+
+
+def ask_all(proof: Proof, ask: Ask, progress: Callable[[Answered], None] | None = None, late: float = 1.0) -> None:
+    """Asks every query of the plan: first what is implied in one state.  `late`: how many time-outs one query may take."""
+    settings, plan = proof.settings, proof.plan
+    for name in plan.invariants:
+        _note(proof, ask(plan.implied(name, proof.implied), settings.timeout), progress)
+    queries = plan.rest(proof.implied)
+    limit = None if settings.timeout is None else settings.timeout * late
+    within = lambda q, _: ask(q, settings.timeout)  # noqa: E731
+    for a in answers(queries, within, settings.jobs, limit):
+        _note(proof, a, progress)
+    order = {q: i for i, q in enumerate(queries)}
+    proof.answered.sort(key=lambda a: order.get(a.query, -1))
 
 
 def _note(proof: Proof, a: Answered, progress: Callable[[Answered], None] | None) -> None:
@@ -126,14 +150,20 @@ def _look_into(proof: Proof, induction: Induction) -> None:
     if not refuted:
         return
     proof.cti = find(induction, refuted[0].query, settings.timeout or CTI_SECONDS)
-    if proof.cti is None:
-        return
-    result = _result(proof.instance, proof.cti)
+    if proof.cti is not None:
+        judge(proof)
+
+
+def judge(proof: Proof) -> None:
+    """What a counterexample to induction shows, and whether it is reachable."""
+    assert proof.cti
+    settings = proof.settings
+    result = _result(proof.where, proof.cti)
     proof.step = _explained(proof, result)
     if proof.cti.query.kind == p.INITIALLY:
         proof.found, proof.label = proof.step, Label(True, 1)
         return
-    proof.label, real = _label(proof.instance, proof.cti, settings)
+    proof.label, real = _label(proof.where, proof.cti, settings)
     if real:
         proof.found = _explained(proof, real)
 
@@ -155,7 +185,7 @@ def _result(instance: Instance, cti: Cti) -> Result:
 
 
 def _explained(proof: Proof, result: Result) -> Answer:
-    answer = Answer(Request(proof.instance.model.name, deadlock=proof.settings.deadlock), proof.instance, result)
+    answer = Answer(Request(proof.instance.model.name, deadlock=proof.settings.deadlock), proof.where, result)
     explain(answer)
     return answer
 

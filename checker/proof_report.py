@@ -24,12 +24,12 @@ WORDS = {Verdict.NOT_INDUCTIVE: "not inductive", Verdict.SPEC_FAULT: "spec fault
 def lines(proof: Proof, total: float) -> report.Lines:
     """The whole answer for people."""
     word = WORDS.get(proof.verdict, proof.verdict.value)
-    out = [report.title(proof.instance), Text.assemble((f"{word}:", COLOURS.get(proof.verdict, report.BAD)), " " + claim(proof))]
+    out = [_title(proof), Text.assemble((f"{word}:", COLOURS.get(proof.verdict, report.BAD)), " " + claim(proof))]
     out += [Text("  " + line) for line in (*_scope(proof), _cost(proof, total))]
     out += [Text(""), *_table(proof)]
     out += report.warnings(f"action {a} cannot happen where the lemmas and invariants hold" for a in proof.impossible)
     if proof.found and proof.found.result.trace is not None:
-        return [*out, Text(""), *report.trace(proof.instance, proof.found.result.trace), *proof.found.why()]
+        return [*out, Text(""), *_at(proof), *report.trace(proof.where, proof.found.result.trace), *proof.found.why()]
     return out + _cti(proof)
 
 
@@ -37,7 +37,8 @@ def claim(proof: Proof) -> str:
     """What the verdict says, with what it is about."""
     match proof.verdict:
         case Verdict.HOLDS:
-            return f"{_shown(proof)} — by {method(proof)}, in every reachable state of this instance"
+            where = "of this instance" if proof.scope is None else "whatever the sizes"
+            return f"{_shown(proof)} — by {method(proof)}, in every reachable state {where}"
         case Verdict.NOT_INDUCTIVE:
             refuted = proof.status("refuted")
             which = ", ".join(dict.fromkeys(target(a) for a in refuted))
@@ -46,7 +47,23 @@ def claim(proof: Proof) -> str:
             n = len(proof.status("unknown"))
             return f"the solver left {report.count(n, 'query', 'queries')} of {len(_asked(proof))} undecided"
     assert proof.found
-    return report.claim(proof.instance, proof.found.result, report.Scope(proof.settings.deadlock))
+    return report.claim(proof.where, proof.found.result, report.Scope(proof.settings.deadlock))
+
+
+def _title(proof: Proof) -> Text:
+    if proof.scope is None:
+        return report.title(proof.instance)
+    text = "; ".join([f"{proof.instance.model.name}, any sizes", *(f"{n} = {_said(v)}" for n, v in proof.switches.items())])
+    return Text(text, style=report.BOLD)
+
+
+def _said(v: Any) -> str:
+    return str(v).lower() if isinstance(v, bool) else str(v)
+
+
+def _at(proof: Proof) -> report.Lines:
+    """At which sizes the counterexample is."""
+    return [Text("at " + ", ".join(f"{n} = {_said(v)}" for n, v in proof.where.sizes.items()))] if proof.shown else []
 
 
 def method(proof: Proof) -> str:
@@ -62,10 +79,14 @@ def _shown(proof: Proof) -> str:
 
 
 def _scope(proof: Proof) -> list[str]:
-    out = []
-    if not proof.settings.deadlock:
+    out = list(proof.scope or ())
+    if proof.tried:
+        out.append(f"what is open may be an artefact of the encoding: no counterexample at {proof.tried}")
+    if proof.scope is not None:
+        out.append("deadlocks were not looked for: `spectrace check` does")
+    elif not proof.settings.deadlock:
         out.append("deadlocks were not looked for (--no-deadlock)")
-    if proof.instance.bound is not None:
+    if proof.instance.bound is not None and proof.scope is None:
         out.append("only within the bound of the instance")
     wanted = [x.name for x in proof.instance.properties if x.kind == "reachable"]
     if wanted and not proof.found:
@@ -144,7 +165,8 @@ def _cti(proof: Proof) -> report.Lines:
     assert trace is not None
     size = "the smallest" if proof.cti.minimal else "a"
     head = f"{size} state in which all lemmas and invariants hold"
-    out = [Text(""), *report.trace(proof.instance, trace, head), *proof.step.why()]
+    out = [Text(""), *report.trace(proof.where, trace, head), *proof.step.why()]
+    out[1:1] = _at(proof)
     return [*out, Text(""), Text.assemble((_reachable(proof.label), report.BOLD))]
 
 
@@ -165,7 +187,7 @@ def _reachable(label: Label) -> str:
 
 def data(proof: Proof, total: float) -> dict[str, Any]:
     """The whole answer for programs."""
-    plain = Plain(proof.instance)
+    plain = Plain(proof.where)
     result = proof.found.result if proof.found else None
     refuted = proof.status("refuted")
     return {
@@ -177,7 +199,8 @@ def data(proof: Proof, total: float) -> dict[str, Any]:
         "jobs": proof.settings.jobs,
         "timeout": proof.settings.timeout,
         "deadlock_checked": proof.settings.deadlock,
-        "within_bound": proof.instance.bound is not None,
+        "within_bound": proof.instance.bound is not None and proof.scope is None,
+        "unbounded": proof.scope is not None,
         "lemmas": list(proof.plan.lemmas),
         "implied": sorted(proof.implied),
         "not_asked": [x.name for x in proof.instance.properties if x.kind == "reachable"],
@@ -202,6 +225,7 @@ def _cti_data(proof: Proof, plain: Plain) -> dict[str, Any] | None:
         "kind": proof.cti.query.kind,
         "property": proof.cti.query.target,
         "minimal": proof.cti.minimal,
+        "sizes": {n: plain.value(v) for n, v in proof.where.sizes.items()},
         "reachable": proof.label.reachable,
         "explored": {"states": proof.label.states, "depth": proof.label.depth, "symmetry": proof.label.symmetry},
         "trace": plain.trace(proof.step.result.trace),

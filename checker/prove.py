@@ -40,6 +40,7 @@ class Asked:
     timeout: float | None = None
     deadlock: bool = True
     max_states: int = 1_000_000
+    unbounded: bool = False
 
 
 @dataclass
@@ -153,6 +154,8 @@ def perform(asked: Asked, progress: Callable[[Progress], None] | None = None) ->
     instance = instance_of(load(asked.spec), asked.instance, asked.define)
     if asked.method == "bmc":
         return _encodable(lambda: _bounded(asked, instance, progress))
+    if asked.unbounded:
+        return _any_size(asked, instance)
     return _encodable(lambda: _inductive(asked, instance))
 
 
@@ -161,6 +164,20 @@ def _inductive(asked: Asked, instance: Instance) -> Inductive:
 
     k = asked.k if asked.method == "k-induction" else 1
     return Inductive(asked, prove(instance, Settings(k, asked.jobs, asked.timeout, asked.deadlock, asked.max_states)))
+
+
+def _any_size(asked: Asked, instance: Instance) -> Inductive:
+    from checker.engines.smt.unbounded.values import Refused
+    from checker.proof import Settings
+    from checker.proof_any import prove_any
+
+    try:
+        return Inductive(asked, prove_any(instance, Settings(1, asked.jobs, asked.timeout, False, asked.max_states)))
+    except Refused as why:
+        place = f" ({instance.model.place(why.node)})" if why.node is not None else ""
+        unable = Unable(f"this cannot be proved for any size: {why.text}{place}")
+        unable.hint = "; ".join([*([why.hint] if why.hint else []), "without --unbounded the instance is proved"])
+        raise unable from why
 
 
 def _encodable(work: Callable[[], Answered]) -> Answered:

@@ -1,0 +1,1 @@
+"""Induction for any sizes: sorts without a size, in first-order logic."""

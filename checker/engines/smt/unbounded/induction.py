@@ -1,0 +1,249 @@
+"""The queries of a plan about a model of any size, each answered by a solver of first-order logic.
+
+A query is a handful of formulas that must not all be true.  What exists gets constants, and at these constants every map has a
+value; that is all that is said of totality at first (so there are few quantifiers that alternate).  If the solver then finds a
+model, it is asked again with totality everywhere.  The invariant: everything assumed is true in every state of every size, so
+"proved" is; "refuted" may be an artefact of what was left out, or of an infinite model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import z3
+
+from checker.core.model import InstanceDecl, Model, Property
+from checker.core.types import MapOf
+from checker.engines.smt import plan as p
+from checker.engines.smt.plan import Answered, Plan, Query
+from checker.engines.smt.unbounded.expr import Expressions, Theory
+from checker.engines.smt.unbounded.formula import F, both, constants, deepen, negation, skolem, unknown
+from checker.engines.smt.unbounded.state import Symbols, empty, of
+from checker.engines.smt.unbounded.steps import Runner, Step, Way, steps
+from checker.engines.smt.unbounded.values import NeedsNumbers, Refused, Table, Value
+
+MOST_TERMS = 400  # of totality at constants, for each map
+
+
+@dataclass
+class Unbounded:
+    """The queries about one model, with the switches of one of its instances."""
+
+    model: Model
+    decl: InstanceDecl
+    params: dict[str, Any]
+    numbers: bool = False
+    plan: Plan = field(init=False)
+    steps: list[Step] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.model.network.kind != "set" and self.model.messages:
+            raise Refused(
+                f"the {self.model.network.kind} network: how often a message is there, or in which order, is counted",
+                "with `network set` the protocol can be proved for any size (and then tolerates loss and duplication)",
+                self.model.network,
+            )
+        self.w = Theory(self.model, self.params, self.numbers)
+        self.symbols = Symbols(self.w)
+        self.state = self._located()
+        self.net = of(self.w.relations)
+        self.steps = steps(self.model, self.decl)
+
+        def names(kind: str) -> tuple[str, ...]:
+            return tuple(x.name for x in self.model.properties if x.kind == kind)
+
+        numbered = tuple(range(len(self.steps)))
+        self.plan = Plan(names("lemma"), names("invariant"), names("step"), (), numbered, False)
+        self.props = {x.name: x for x in self.model.properties}
+        self.here = Expressions(self.w, self.state, self.net)
+        self.ways = [self._ways(s) for s in self.steps]
+        self.good = {n: self._good(self.props[n], self.here) for n in (*self.plan.lemmas, *self.plan.invariants)}
+        self.initially = self._initially()
+        self.assumed = [self.here.formula(a.expr, {}).pos for a in self.model.assumes] if self.numbers else []
+
+    def _located(self) -> dict[str, Value]:
+        state = {}
+        for v in self.model.vars.values():
+            try:
+                state[v.name] = self.symbols.value(v.name, v.type)([])
+            except Refused as why:
+                why.node = why.node or v
+                raise
+        return state
+
+    def _ways(self, step: Step) -> tuple[list[Way], list[Way]]:
+        try:
+            return Runner(self.w, self.model, self.decl, self.state, self.net).ways(step)
+        except Refused as why:
+            why.node = why.node or step
+            raise
+
+    def _good(self, prop: Property, where: Expressions) -> F:
+        """The property has a value, and is true."""
+        try:
+            return both(where.defined(prop.expr, {}), where.formula(prop.expr, {}))
+        except Refused as why:
+            why.node = why.node or prop
+            raise
+
+    def _initially(self) -> tuple[Expressions, list[F]]:
+        """The state at the start, and what is true of what may differ in it."""
+        state, rules, nothing = {}, [], Expressions(self.w, {}, empty)
+        for v in self.model.vars.values():
+            keyed = v.process is not None and self.model.processes[v.process].ident is not None
+            if v.choice:
+                state[v.name] = self.state[v.name]
+                rules.append(self._chosen(v.name, keyed, nothing))
+            elif keyed:
+                assert isinstance(v.type, MapOf)
+                cell = lambda k, v=v: nothing.fit(v.cell, nothing.value(v.init, {"self": k}))  # noqa: E731
+                state[v.name] = Table(v.type.key, cell)
+            else:
+                state[v.name] = nothing.fit(v.cell, nothing.value(v.init, {}))
+        return Expressions(self.w, state, empty), rules
+
+    def _chosen(self, name: str, keyed: bool, nothing: Expressions) -> F:
+        v = self.model.vars[name]
+        if not keyed:
+            return nothing._inside(v.init, {})(self.state[name])  # type: ignore[no-any-return]
+        assert isinstance(v.type, MapOf)
+        return self.w.for_all(v.type.key, lambda k: nothing._inside(v.init, {"self": k})(self.state[name].at(k)))
+
+    # what a query says
+
+    def cases(self, q: Query) -> Iterator[list[F]]:
+        """Formulas; the query is proved if in no case all of them can be true."""
+        good = list(self.good.values())
+        match q.kind:
+            case p.INITIALLY:
+                where, rules = self.initially
+                yield [*rules, negation(self._good(self._of(q), where))]
+            case p.IMPLIED:
+                yield [*(self.good[n] for n in q.given), negation(self.good[q.target or ""])]
+            case p.PRESERVED:
+                for way in self.ways[q.action or 0][0]:
+                    yield [*good, *way.guards, negation(self._good(self._of(q), Expressions(self.w, way.state, way.net)))]
+            case p.STEP:
+                for way in self.ways[q.action or 0][0]:
+                    where = Expressions(self.w, self.state, self.net, way.state)
+                    yield [*good, *way.guards, negation(self._good(self._of(q), where))]
+            case p.FAULT:
+                for way in self.ways[q.action or 0][1]:
+                    yield [*good, *way.guards]
+            case p.POSSIBLE:
+                for way in self.ways[q.action or 0][0]:
+                    yield [*good, *way.guards]
+
+    def _of(self, q: Query) -> Property:
+        return self.props[q.target or ""]
+
+    # answers
+
+    def ask(self, q: Query, timeout: float | None = None) -> Answered:
+        """Answers one query, within `timeout` seconds for each of its cases."""
+        started = time.perf_counter()
+        found = [self._decide(c, timeout, q.kind) for c in self.cases(q)]
+        spent = time.perf_counter() - started
+        worst = "refuted" if "refuted" in found else "unknown" if "unknown" in found else "proved"
+        return Answered(q, worst, spent)
+
+    def _decide(self, case: list[F], timeout: float | None, kind: str) -> str:
+        asserted = [skolem(f.pos) for f in case]
+        asserted[-1] = deepen(asserted[-1], constants(asserted))
+        some = [*asserted, *self.local(asserted), *self.background()]
+        if kind == p.POSSIBLE:
+            return _word(self._check(some, timeout, 0))
+        everything = [*some, *self.everywhere]
+        short = None if timeout is None else timeout / 5
+        found = z3.unknown
+        for formulas, limit, seed in ((some, short, 0), (everything, short, 0), (some, timeout, 1), (everything, timeout, 1)):
+            if (formulas is some and found == z3.sat) or (kind == p.IMPLIED and limit is not short):
+                continue
+            answer = self._check(formulas, limit, seed)
+            if answer == z3.unsat or (answer == z3.sat and formulas is everything):
+                return _word(answer)
+            found = z3.sat if answer == z3.sat else found
+        return _word(found)
+
+    def _check(self, formulas: list[Any], timeout: float | None, seed: int) -> Any:
+        solver = z3.Solver()
+        solver.set("random_seed", seed)
+        solver.set("timeout", max(1, int(timeout * 1000)) if timeout else 4294967295)
+        solver.add(formulas)
+        answer = solver.check()
+        if answer == z3.unknown and "keyboard" in solver.reason_unknown():
+            raise KeyboardInterrupt
+        return answer
+
+    def local(self, asserted: list[Any]) -> list[Any]:
+        """What exists for the constants of a query."""
+        found = constants(asserted)
+        out = []
+        for look in self.symbols.lookups:
+            for ks in self._tuples(look.keys, found):
+                x = unknown(look.sort, "v")
+                out.append(look.at(ks, x))
+        for sorts, said in list(self.w.relations.lookups()):
+            out += [skolem(said(xs)) for xs in self._tuples(sorts, found)]
+        return out
+
+    def _tuples(self, sorts: tuple[Any, ...], found: dict[str, list[Any]]) -> list[list[Any]]:
+        choices = [self._values(s, found) for s in sorts]
+        n = 1
+        for c in choices:
+            n *= len(c)
+        return [list(xs) for xs in product(*choices)] if n <= MOST_TERMS else []
+
+    def _values(self, sort: Any, found: dict[str, list[Any]]) -> list[Any]:
+        if sort == z3.BoolSort():
+            return [z3.BoolVal(False), z3.BoolVal(True)]
+        enum = next((list(ms.values()) for s, ms in self.w.enums.values() if s == sort), None)
+        return enum if enum is not None else found.get(sort.name(), [])
+
+    def background(self) -> list[Any]:
+        """What is true in every state."""
+        return [*self.w.orders(), *self.w.quorum_axioms(), *self.symbols.axioms, *self.w.relations.axioms(), *self.assumed]
+
+    @cached_property
+    def everywhere(self) -> list[Any]:
+        """That every map has a value everywhere, and what matches a pattern is a whole message."""
+        out = []
+        for look in self.symbols.lookups:
+            ks, x = [unknown(k) for k in look.keys], unknown(look.sort)
+            out.append(z3.ForAll(ks, z3.Exists([x], look.at(ks, x))))
+        for sorts, said in list(self.w.relations.lookups()):
+            xs = [unknown(s) for s in sorts]
+            out.append(z3.ForAll(xs, said(xs)) if xs else said(xs))
+        return out
+
+    # what people are told
+
+    def scope(self) -> list[str]:
+        """What may be of any size, and how numbers were taken."""
+        out = [f"any size of {', '.join(self.model.sorts)}"] if self.model.sorts else []
+        open_ = [n for n in self.model.params if n not in self.params]
+        out += [f"any {', '.join(open_)}"] if open_ else []
+        if self.w.ordered:
+            out.append(f"{', '.join(self.w.ordered)} taken as any total order")
+        if self.numbers:
+            out.append("numbers taken as whole numbers within their bounds, as there is arithmetic")
+        if any(s.action is None for s in self.steps):
+            out.append("any number of crashes")
+        return out
+
+
+def _word(answer: Any) -> str:
+    return "proved" if answer == z3.unsat else "refuted" if answer == z3.sat else "unknown"
+
+
+def encode(model: Model, decl: InstanceDecl, params: dict[str, Any]) -> Unbounded:
+    """The encoding: with ordered sorts if that will do, else with whole numbers.  Raises Refused."""
+    try:
+        return Unbounded(model, decl, params)
+    except NeedsNumbers:
+        return Unbounded(model, decl, params, numbers=True)

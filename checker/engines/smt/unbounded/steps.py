@@ -1,0 +1,352 @@
+"""Actions of a model → ways they can go, over sorts without a size: what must hold, and what the state is then.
+
+Parameters, the message and every choice are constants of their own.  Crashes take place any number of times; what only loses
+steps (a process that stops, a bound) is left out, and so is proved about as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import z3
+
+from checker.core.ir import Assign, Choose, Expr, ForAll, IfStmt, LetStmt, Local, Node, Require, Send, Stmt
+from checker.core.model import Action, InstanceDecl, Model, VarDecl
+from checker.core.types import MapOf, Record, Type
+from checker.engines.smt.unbounded.expr import Env, Expressions, Theory
+from checker.engines.smt.unbounded.formula import (
+    FALSE,
+    TRUE,
+    F,
+    all_of,
+    both,
+    either,
+    is_false,
+    is_true,
+    negation,
+    same,
+    unknown,
+)
+from checker.engines.smt.unbounded.state import Net, Pattern
+from checker.engines.smt.unbounded.values import Parts, Refused, Table, Term, Value
+
+
+@dataclass(frozen=True)
+class Way:
+    """A run so far.  `guards`: under which it goes this way; `chosen`: its parameters and choices."""
+
+    guards: tuple[F, ...]
+    state: dict[str, Value]
+    net: Net
+    env: Env
+    chosen: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step(Node):
+    """An action: of the model, or a crash of `process`."""
+
+    name: str
+    action: Action | None
+    process: str | None = None
+
+
+def steps(model: Model, decl: InstanceDecl) -> list[Step]:
+    """Everything that can happen."""
+    out = [Step(a.name, a, a.process, span=a.span) for a in model.actions]
+    for f in decl.faults:
+        if f.kind == "crash":
+            out.append(Step(f"crash {f.target}", None, f.target, span=f.span))
+        elif f.kind != "stop":
+            raise Refused(f"the fault {f.kind}", "only crash and stop faults can be proved about without sizes", f)
+    return out
+
+
+@dataclass
+class Runner:
+    """Runs actions.  `faults`: the conditions under which they run into a spec fault."""
+
+    w: Theory
+    model: Model
+    decl: InstanceDecl
+    state: dict[str, Value]
+    net: Net
+
+    def ways(self, step: Step) -> tuple[list[Way], list[Way]]:
+        """How it can go, and how it can run into a spec fault."""
+        self.faults: list[Way] = []
+        found = list(self._crash(step) if step.action is None else self._action(step.action))
+        return found, self.faults
+
+    def _action(self, a: Action) -> Iterator[Way]:
+        params = [*self._self(a.process), *a.params]
+        for way in self._with(Way((), self.state, self.net, {}), params):
+            if a.receive is None:
+                yield from self.run(a.body, way)
+                continue
+            for got in self._received(a, way):
+                yield from self.run(a.body, got)
+
+    def _self(self, process: str | None) -> list[tuple[str, Type]]:
+        ident = self.model.processes[process].ident if process else None
+        return [("self", ident)] if ident is not None else []
+
+    def _with(self, way: Way, params: list[tuple[str, Type]]) -> Iterator[Way]:
+        """A constant for every parameter."""
+        if not params:
+            yield way
+            return
+        (name, t), rest = params[0], params[1:]
+        for _, sorts, make in self.w.alternatives(t):
+            xs = [unknown(s, name.split("#")[0]) for s in sorts]
+            v = make(xs)
+            grown = replace(way, env={**way.env, name: v}, guards=_add(way.guards, self.w.fits(t, v)), chosen=(*way.chosen, *xs))
+            yield from self._with(grown, rest)
+
+    def _received(self, a: Action, way: Way) -> Iterator[Way]:
+        """A message that was sent, to this receiver."""
+        r = a.receive
+        assert r is not None
+        if r.discard is not None:
+            raise Refused(
+                "`discard`: messages that are thrown away", "leave it away for the proof: `require not …` in its place", a
+            )
+        d = self.model.messages[r.message]
+        fields = self.w.relations.fields(r.message)
+        names = [*r.fields, *(["self"] if d.to else []), *([r.sender or "from#message"] if d.sender else [])]
+        asked = [(n, t) for n, (_, t) in zip(names, fields, strict=True) if n != "self"]
+        for got in self._with(way, asked):
+            me = got.env.get("self")
+            vs = [got.env.get(n, me) for n in names]
+            guard = self._in(r.message, vs)
+            yield replace(got, guards=_add(got.guards, guard))
+
+    def _in(self, message: str, vs: list[Value]) -> F:
+        """A message of these fields is in the network."""
+        tags: list[str] = []
+        xs: list[Value] = []
+        conds = []
+        for v, (_, t) in zip(vs, self.w.relations.fields(message), strict=True):
+            if v is None:
+                tags.append("_")
+                continue
+            cases = [c for c in self.w.scalars(t, v) if not is_false(c[0])]
+            conds.append(cases[0][0])
+            tags.append(cases[0][1])
+            xs += cases[0][2]
+        found: F = self.w.within_all(xs, lambda ts: self.net(message, tuple(tags), ts))
+        return both(all_of(conds), found)
+
+    # statements
+
+    def run(self, body: tuple[Stmt, ...], way: Way) -> Iterator[Way]:
+        """Every way through a block."""
+        if any(is_false(g) for g in way.guards):
+            return
+        if not body:
+            yield way
+            return
+        for following in self._step(body[0], way):
+            yield from self.run(body[1:], following)
+
+    def _step(self, s: Stmt, way: Way) -> Iterator[Way]:
+        try:
+            yield from self._stepped(s, way)
+        except Refused as why:
+            why.node = why.node or s
+            raise
+
+    def _here(self, way: Way) -> Expressions:
+        return Expressions(self.w, way.state, way.net)
+
+    def _safe(self, way: Way, *es: Expr) -> Way:
+        """The way on which these have values; where they do not, it is a fault."""
+        here = self._here(way)
+        return self._unless_fault(way, all_of(here.defined(e, way.env) for e in es))
+
+    def _unless_fault(self, way: Way, fine: F) -> Way:
+        if is_true(fine):
+            return way
+        self.faults.append(replace(way, guards=_add(way.guards, negation(fine))))
+        return replace(way, guards=_add(way.guards, fine))
+
+    def _stepped(self, s: Stmt, way: Way) -> Iterator[Way]:
+        match s:
+            case Require():
+                way = self._safe(way, s.cond)
+                yield replace(way, guards=_add(way.guards, self._here(way).formula(s.cond, way.env)))
+            case LetStmt():
+                way = self._safe(way, s.value)
+                yield replace(way, env={**way.env, s.name: self._here(way).value(s.value, way.env)})
+            case Assign():
+                yield self._assign(s, way)
+            case Send():
+                way = self._safe(way, *s.args, *([s.to] if s.to else []))
+                yield replace(way, net=self._sent(s, way, way.env, TRUE))
+            case IfStmt():
+                way = self._safe(way, s.cond)
+                c = self._here(way).formula(s.cond, way.env)
+                yield from self.run(s.then, replace(way, guards=_add(way.guards, c)))
+                yield from self.run(s.orelse, replace(way, guards=_add(way.guards, negation(c))))
+            case Choose():
+                yield from self._choose(s, way)
+            case ForAll():
+                yield self._for_all(s, way)
+            case _:
+                raise AssertionError(s)
+
+    def _choose(self, s: Choose, way: Way) -> Iterator[Way]:
+        way = self._safe(way, s.domain)
+        for got in self._with(way, [(s.name, s.type)]):
+            inside = self._here(way)._inside(s.domain, way.env)(got.env[s.name])
+            got = self._safe(replace(got, guards=_add(got.guards, inside)), s.where)
+            yield replace(got, guards=_add(got.guards, self._here(got).formula(s.where, got.env)))
+
+    def _assign(self, s: Assign, way: Way) -> Way:
+        way = self._safe(way, s.value, *(p for p in s.path if isinstance(p, Expr)))
+        here, t = self._here(way), _type_at(self.model.vars[s.var].type, s.path)
+        value = here.value(s.value, way.env)
+        way = self._unless_fault(way, here.stored(t, value, s.value.type))
+        new = self._put(way.state[s.var], self.model.vars[s.var].type, s.path, here.fit(t, value), here, way.env)
+        return replace(way, state={**way.state, s.var: new})
+
+    def _put(self, old: Value, t: Type, path: tuple[Expr | str, ...], value: Value, here: Expressions, env: Env) -> Value:
+        if not path:
+            return value
+        at = path[0]
+        if isinstance(at, str):
+            assert isinstance(t, Record) and isinstance(old, Parts)
+            i = t.index(at)
+            part = self._put(old.values[i], t.fields[i][1], path[1:], value, here, env)
+            return Parts((*old.values[:i], part, *old.values[i + 1 :]))
+        if not isinstance(t, MapOf):
+            raise Refused("an element of a sequence is assigned", "a map from positions can be encoded")
+        key = here.fit(t.key, here.value(at, env))
+        new = self._put(old.at(key), t.val, path[1:], value, here, env)
+        return Table(t.key, lambda k: self.w.merge(self.w.equal(k, key), new, old.at(k)))
+
+    def _sent(self, s: Send, way: Way, env: Env, when: F) -> Net:
+        """The network with this message, if the condition holds."""
+        here, d, old = self._here(way), self.model.messages[s.message], way.net
+        fields = self.w.relations.fields(s.message)
+        given = [*s.args, *([s.to] if d.to else []), *([s.sender] if d.sender else [])]
+        values = [None if a is None else here.fit(t, here.value(a, env)) for a, (_, t) in zip(given, fields, strict=True)]
+
+        def net(m: str, pattern: Pattern, xs: list[Any]) -> F:
+            before = old(m, pattern, xs)
+            return before if m != s.message else either(before, both(when, self._matches(fields, values, pattern, xs)))
+
+        return net
+
+    def _matches(self, fields: list[tuple[str, Type]], values: list[Value], pattern: Pattern, xs: list[Any]) -> F:
+        found, at = TRUE, 0
+        for (_, t), v, tag in zip(fields, values, pattern, strict=True):
+            n = len(next((s for name, s, _ in self.w.alternatives(t) if name == tag), []))
+            terms, at = xs[at : at + n], at + n
+            if tag == "_" or v is None:
+                continue
+            case = next((c for c in self.w.scalars(t, v) if c[1] == tag), None)
+            if case is None:
+                return FALSE
+            alike = (self.w.equal(a, x) for a, x in zip(case[2], map(_as_value, terms), strict=True))
+            found = all_of([found, case[0], *alike])
+        return found
+
+    def _for_all(self, s: ForAll, way: Way) -> Way:
+        """The body once for every element: its statements one after the other, each for all elements at once."""
+        way = self._safe(way, s.domain)
+        inside = self._here(way)._inside(s.domain, way.env)
+        t = getattr(s.domain.type, "elem", None)
+        assert t is not None
+        for b in s.body:
+            if isinstance(b, Assign) and b.path and isinstance(b.path[0], Local) and b.path[0].name == s.name:
+                way = self._assign_all(s, b, inside, way)
+            elif isinstance(b, Send):
+                way = self._send_all(s, b, t, inside, way)
+            else:
+                raise Refused("this statement in a `for`", "a `for` may send, and assign to the cell of its element", b)
+        return way
+
+    def _assign_all(self, s: ForAll, b: Assign, inside: Any, way: Way) -> Way:
+        here, old, t = self._here(way), way.state[b.var], self.model.vars[b.var].type
+        assert isinstance(t, MapOf)
+        at, env = _type_at(t, b.path), way.env
+
+        def fine(k: Value) -> F:
+            e = {**env, s.name: k}
+            ok = both(here.defined(b.value, e), here.stored(at, here.value(b.value, e), b.value.type))
+            return either(negation(inside(k)), ok)
+
+        way = self._unless_fault(way, self.w.for_all(t.key, fine))
+
+        def cell(k: Value) -> Value:
+            e = {**env, s.name: k}
+            new = self._put(old.at(k), t.val, b.path[1:], here.fit(at, here.value(b.value, e)), here, e)
+            return self.w.merge(inside(k), new, old.at(k))
+
+        return replace(way, state={**way.state, b.var: Table(t.key, cell)})
+
+    def _send_all(self, s: ForAll, b: Send, t: Type, inside: Any, way: Way) -> Way:
+        old = way.net
+        none: Net = lambda _, __, ___: FALSE  # noqa: E731
+        blank = replace(way, net=none)
+
+        def net(m: str, pattern: Pattern, xs: list[Any]) -> F:
+            if m != b.message:
+                return old(m, pattern, xs)
+            new = self.w.exists(t, lambda k: both(inside(k), self._sent(b, blank, {**way.env, s.name: k}, TRUE)(m, pattern, xs)))
+            return either(old(m, pattern, xs), new)
+
+        return replace(way, net=net)
+
+    # crashes
+
+    def _crash(self, step: Step) -> Iterator[Way]:
+        """What is volatile starts afresh; then the process restarts."""
+        assert step.process
+        for way in self._with(Way((), self.state, self.net, {}), self._self(step.process)):
+            for v in self.model.vars.values():
+                if v.process == step.process and not self.durable(v):
+                    way = self._reset(v, way)
+            yield from self.run(self.model.processes[step.process].on_restart, way)
+
+    def durable(self, v: VarDecl) -> bool:
+        d = self.decl
+        return v.process is None or v.ghost or (v.durable and v.name not in d.volatile) or v.name in d.durable
+
+    def _reset(self, v: VarDecl, way: Way) -> Way:
+        here = self._here(way)
+        if v.choice:
+            (way,) = self._with(way, [(v.name + "#reset", v.cell)])
+            value = way.env[v.name + "#reset"]
+            way = replace(way, guards=_add(way.guards, here._inside(v.init, way.env)(value)))
+        else:
+            value = here.fit(v.cell, here.value(v.init, way.env))
+        me = way.env.get("self")
+        if me is None:
+            return replace(way, state={**way.state, v.name: value})
+        old = way.state[v.name]
+        new = Table(old.key, lambda k: self.w.merge(self.w.equal(k, me), value, old.at(k)))
+        return replace(way, state={**way.state, v.name: new})
+
+
+def _as_value(x: Any) -> Value:
+    return same(x) if z3.is_bool(x) else Term(x)
+
+
+def _add(guards: tuple[F, ...], g: F) -> tuple[F, ...]:
+    return guards if is_true(g) else (*guards, g)
+
+
+def _type_at(t: Type, path: tuple[Expr | str, ...]) -> Type:
+    for p in path:
+        if isinstance(p, str):
+            assert isinstance(t, Record)
+            t = dict(t.fields)[p]
+        elif isinstance(t, MapOf):
+            t = t.val
+        else:
+            raise Refused("an element of a sequence is assigned", "a map from positions can be encoded")
+    return t

@@ -1,0 +1,102 @@
+"""A proof for any size of the sorts and any bounds: the queries asked without sizes, and what was refuted looked for at small
+sizes, where the definition can replay it.
+
+The invariant: "refuted" in the end means that there is a counterexample at sizes that are shown; what the solver refutes and no
+small instance confirms counts as unknown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from checker.core.bind import BindError, Instance, bind
+from checker.core.operators.table import TypeMismatch
+from checker.core.types import Infinite, Int
+from checker.engines.smt.cti import find
+from checker.engines.smt.induction import Induction
+from checker.engines.smt.plan import POSSIBLE, Answered, Query
+from checker.engines.smt.terms import TooLarge
+from checker.engines.smt.unbounded.induction import Unbounded, encode
+from checker.proof import Proof, Settings, ask_all, judge
+
+TIMEOUT, LOOKING = 10.0, 30.0  # seconds: of a query; of the search for a counterexample at small sizes
+ATTEMPTS = 8  # a query has several cases, and is asked again in other words
+LARGEST = 4  # of a sort
+
+
+def prove_any(instance: Instance, settings: Settings, progress: Callable[[Answered], None] | None = None) -> Proof:
+    """Asks everything without sizes; of the instance only switches and faults count.  Raises Refused."""
+    started = time.perf_counter()
+    settings = replace(settings, timeout=settings.timeout or TIMEOUT, deadlock=False)
+    proof = Proof(instance, settings, None, [], [])  # type: ignore[arg-type]
+    model = instance.model
+    encoded = encode(model, model.instances[instance.name], proof.switches)
+    proof.plan, proof.actions = encoded.plan, [s.name for s in encoded.steps]
+    proof.scope = tuple(encoded.scope())
+    built = time.perf_counter()
+    ask_all(proof, encoded.ask, progress, ATTEMPTS)
+    solved = time.perf_counter()
+    if proof.status("refuted") or proof.status("unknown"):
+        _confirm(proof, encoded)
+    done = time.perf_counter()
+    proof.seconds = {"encode": built - started, "solve": solved - built, "explain": done - solved}
+    return proof
+
+
+def _confirm(proof: Proof, encoded: Unbounded) -> None:
+    """The smallest instance in which something open has a counterexample; what has none is unknown."""
+    end, last = time.perf_counter() + LOOKING, ""
+    asked = [a.query for a in (*proof.status("refuted"), *proof.status("unknown"))]
+    for small in _small(proof.instance):
+        if time.perf_counter() > end:
+            break
+        try:
+            induction = Induction(small, deadlock=False)
+        except TooLarge:
+            continue
+        for q in asked:
+            finite = _at(q, encoded, induction)
+            if finite is not None and induction.ask(finite, 5.0).status == "refuted":
+                proof.cti = find(induction, finite, 5.0)
+                if proof.cti is not None:
+                    proof.shown = small
+                    _settle(proof, q)
+                    judge(proof)
+                    return
+        last = ", ".join(f"{n} = {v}" for n, v in small.sizes.items() if n not in proof.switches)
+    proof.tried = f"the sizes up to {last}" if last else "any small size"
+    _settle(proof, None)
+
+
+def _settle(proof: Proof, confirmed: Query | None) -> None:
+    """The query that is confirmed is refuted; without any, what was refuted is only unknown."""
+    for i, a in enumerate(proof.answered):
+        if a.query == confirmed:
+            proof.answered[i] = replace(a, status="refuted")
+        elif confirmed is None and a.status == "refuted" and a.query.kind != POSSIBLE:
+            proof.answered[i] = replace(a, status="unknown")
+
+
+def _at(q: Query, encoded: Unbounded, induction: Induction) -> Query | None:
+    """The same query about an instance."""
+    if q.action is None or q.action < len(encoded.model.actions):
+        return q
+    name = encoded.steps[q.action].name
+    return next((replace(q, action=i) for i, a in enumerate(induction.instance.actions) if a.name == name), None)
+
+
+def _small(instance: Instance) -> Iterator[Instance]:
+    """The same model at small sizes, the smallest first."""
+    model = instance.model
+    numbers = [n for n, d in model.params.items() if isinstance(d.type, Int)]
+    choices: list[list[Any]] = [list(range(1, LARGEST + 1)) for _ in model.sorts] + [list(range(LARGEST)) for _ in numbers]
+    names = [*model.sorts, *numbers]
+    for row in sorted(product(*choices), key=lambda r: (sum(r), max(r, default=0), r)):
+        try:
+            yield bind(model, instance.name, dict(zip(names, row, strict=True)))
+        except (BindError, TypeMismatch, Infinite):
+            continue

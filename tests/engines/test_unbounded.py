@@ -1,0 +1,118 @@
+"""Proofs for any size: of the shipped specs; what breaks them; agreement with the proofs of small instances."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import checker
+from checker.core.bind import Instance, bind
+from checker.engines.smt import plan as p
+from checker.engines.smt.induction import Induction
+from checker.engines.smt.unbounded.induction import Unbounded, encode
+from checker.engines.smt.unbounded.values import Refused
+from checker.language.load import load_model
+from checker.proof import Proof, Settings
+from checker.proof_any import prove_any
+from checker.source import Source
+from checker.verdict import Verdict
+
+
+def encoded(instance: Instance) -> Unbounded:
+    switches = Proof(instance, Settings(), None, [], []).switches  # type: ignore[arg-type]
+    return encode(instance.model, instance.model.instances[instance.name], switches)
+
+
+PROVED = ["two_phase_commit", "lock_server", "raft_election"]
+SLOW = ["lamport_paxos", "flexible_paxos"]
+
+
+@pytest.mark.parametrize("spec", [*PROVED, *(pytest.param(s, marks=pytest.mark.slow) for s in SLOW)])
+def test_shipped_specs_are_proved_for_any_size(spec: str) -> None:
+    found = prove_any(checker.bind(spec), Settings(timeout=60))
+    assert (found.verdict, found.impossible) == (Verdict.HOLDS, [])
+    assert not found.status("refuted") and not found.status("unknown")
+
+
+BROKEN = [("two_phase_commit", "hasty", "Stable"), ("lock_server", "unfenced", "NoStaleWrite")]
+
+
+@pytest.mark.parametrize(("spec", "name", "broken"), BROKEN)
+def test_a_broken_variant_is_shown_at_a_small_size(spec: str, name: str, broken: str) -> None:
+    found = prove_any(checker.bind(spec, name), Settings(timeout=60))
+    assert found.verdict is Verdict.VIOLATED and found.label is not None and found.label.reachable
+    assert found.found is not None and found.found.result.property == broken
+    assert found.shown is not None and set(found.shown.sorts.values()) == {1}
+
+
+def without(instance: Instance, lemma: str | None) -> Instance:
+    """The same instance without one lemma (None: without any)."""
+    model = instance.model
+    kept = tuple(x for x in model.properties if x.name != lemma and (lemma is not None or x.kind != "lemma"))
+    return bind(replace(model, properties=kept), instance.name, dict(instance.sizes))
+
+
+AGREE = [
+    ("two_phase_commit", "three", {"RM": 2}),
+    ("two_phase_commit", "hasty", {"RM": 2}),
+    ("lock_server", "unfenced", {"Client": 2, "tokens": 2}),
+    ("raft_election", "forgetful", {"Node": 2, "max_term": 1}),
+]
+
+
+@pytest.mark.parametrize(("spec", "name", "sizes"), AGREE)
+def test_what_is_proved_for_any_size_is_proved_for_a_small_one(spec: str, name: str, sizes: dict[str, int]) -> None:
+    """With all lemmas and with none: no query that is proved has a counterexample at any size."""
+    whole = checker.bind(spec, name)
+    small = bind(whole.model, name, {**whole.sizes, **sizes})
+    for instance in (small, without(small, None)):
+        unbounded, finite = encoded(instance), Induction(instance, deadlock=False)
+        for q in unbounded.plan.rest(frozenset()):
+            if q.kind != p.POSSIBLE and finite.ask(q).status == "refuted":
+                assert unbounded.ask(q, 3).status != "proved", q
+
+
+def test_a_missing_lemma_gives_a_counterexample_that_is_unreachable() -> None:
+    found = prove_any(without(checker.bind("two_phase_commit", "three"), "CommittedIsTold"), Settings(timeout=60))
+    assert found.verdict is Verdict.NOT_INDUCTIVE and found.label is not None and found.label.reachable is False
+    assert found.shown is not None
+
+
+def model_of(text: str) -> Instance:
+    return bind(load_model(Source("refused.spec", "protocol refused\nsort Node\n" + text + "\ninstance one: Node = 2\n")))
+
+
+REFUSED = {
+    "len": ("var s: set[Node] = {}\ninvariant Few: len(s) < 3", "sizes are not known", 4),
+    "sequence": ("var s: seq[Node, 3] = []", "lengths and multiplicities", 3),
+    "bag network": ("network bag capacity 3\nmessage Ping\nprocess Node\n    on Ping\n        pass", "the bag network", 3),
+    "sum": ("var n: map Node -> 0..2 = {a: 0 for a in Node}\ninvariant I: sum(n[a] for a in Node) < 9", "a sum over a set", 4),
+    "product": ("var n: 0..2 = 0\ninvariant I: n * n < 9", "`mul` of numbers", 4),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_encoded_is_refused_with_its_place(case: str) -> None:
+    text, said, line = REFUSED[case]
+    with pytest.raises(Refused, match=said) as why:
+        encoded(model_of(text))
+    assert why.value.node is not None and why.value.node.span.line == line
+
+
+WRONG = {
+    "a value is taken": "var m: map Node -> Node? = {a: none for a in Node}\naction Set(a: Node, b: Node)\n"
+    "    require m[a] == none\n"
+    "    m[a] := b\ninvariant Wrong: forall a, b: Node. m[a] != none and m[b] == m[a] implies a == b",
+    "the least": "var t: map Node -> 0..9 = {a: 0 for a in Node}\naction Up(a: Node, n: 0..9)\n"
+    "    require n > t[a]\n    t[a] := n\n"
+    "invariant Wrong: forall a, b: Node. t[a] == t[b]",
+    "out of range": "var t: 0..2 = 0\naction Up\n    t += 1\ninvariant Fine: t >= 0",
+    "none": "var m: Node? = none\nvar o: Node? = none\naction Copy\n    o := the(m)\ninvariant Fine: true",
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_small_mistakes_are_found(case: str) -> None:
+    found = prove_any(model_of(WRONG[case]), Settings(timeout=60))
+    assert found.verdict in (Verdict.VIOLATED, Verdict.SPEC_FAULT)
