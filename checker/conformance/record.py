@@ -131,10 +131,7 @@ class Replay:
             case "step" | "start" | "restart":
                 self._step(d, self._known(d.get("node")))
             case "crash":
-                node = self._known(d.get("node"))
-                if not node.running:
-                    raise Rejected("behaviour", f"{node.name} does not run")
-                node.running = False
+                self._known(d.get("node")).running = False  # perhaps again: while it was starting, of which there is no line then
             case "lost" | "duplicated" as what:
                 m = self._message(d.get("id"))
                 if m.target != d.get("node"):
