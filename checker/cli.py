@@ -268,15 +268,17 @@ def validate(
         Option("--binding", "-b", metavar="FILE", help="How lines and spec meet (default: binding.toml beside the trace)."),
     ] = None,
     instance: Instance = None,
+    follow: Annotated[bool, Option("--follow", "-f", help="Wait for more lines, until Ctrl-C or a rejection.")] = False,
     coverage: Annotated[bool, Option("--coverage", help="Also what was exercised and compared, and what never.")] = False,
     json: Json = False,
 ) -> int:
     """Hold a log of an implementation against a spec.
 
-    Exit codes: 0 accepted, 1 usage, a log or binding that cannot be read, 14 rejected, 20 inconclusive: a bound was hit."""
+    Exit codes: 0 accepted, 1 usage, a log or binding that cannot be read, 14 rejected, 20 inconclusive: a bound was hit,
+    130 --follow was ended and all lines so far are explained."""
     from checker.conformance.answer import perform
 
-    answer = perform(spec, traces, binding, instance)
+    answer = perform(spec, traces, binding, instance, follow)
     if json:
         emit(answer.data())
     else:

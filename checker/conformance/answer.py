@@ -18,7 +18,7 @@ from checker.core.bind import AssumptionFails, BindError
 from checker.core.model import Model
 from checker.settings import Mistake
 
-LINES, WIDTH = 40, 200
+LINES, WIDTH, INTERRUPTED = 40, 200, 130
 
 
 class Answer:
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def exit(self) -> int:
-        return self.result.exit
+        return INTERRUPTED if self.result.interrupted and not self.result.stopped else self.result.exit
 
     # ── JSON ──
 
@@ -42,6 +42,7 @@ class Answer:
             "binding": r.binding.file,
             "verdict": r.verdict,
             "why": r.why or None,
+            "interrupted": r.interrupted,
             "lines": r.lines,
             "events": r.events,
             "explained": r.explained,
@@ -80,6 +81,8 @@ class Answer:
         head = f"{r.instance.model.name}, {', '.join(self.traces)}"
         match r.verdict:
             case "accept":
+                if r.interrupted:
+                    return f"{head}: interrupted; the {r.events:,} events so far are explained"
                 return f"{head}: all {r.events:,} events are explained"
             case "reject":
                 assert r.stopped
@@ -178,11 +181,15 @@ def _recorded(spec: str, model: Model, traces: list[str], logs: list[Log]) -> Re
     return RecordAnswer(spec, traces, found, time.perf_counter() - started)
 
 
-def perform(spec: str, traces: list[str], binding: str | None, instance: str | None) -> Answer | RecordAnswer:
-    """Validates.  Raises Mistake, SpecErrors, Rejected."""
+def perform(
+    spec: str, traces: list[str], binding: str | None, instance: str | None, follow: bool = False
+) -> Answer | RecordAnswer:
+    """Validates; `follow`: a log that still grows.  Raises Mistake, SpecErrors, Rejected."""
     from checker import load as load_spec
 
     model = load_spec(spec)
+    if follow:
+        return _followed(spec, model, traces, binding, instance)
     if not binding:
         logs = [Log(t) for t in traces]
         if all(map(is_record, logs)):
@@ -198,13 +205,35 @@ def validate(model: Model, traces: list[str], binding: Binding, instance: str | 
     return _answer(spec or model.name, model, traces, logs, lambda: Validation(model, binding, logs, instance))
 
 
-def _answer(spec: str, model: Model, traces: list[str], logs: list[Log], make: Callable[[], Validation]) -> Answer:
+def _followed(spec: str, model: Model, traces: list[str], binding: str | None, instance: str | None) -> Answer:
+    """Until Ctrl-C, or a line that nothing explains."""
+    import signal
+
+    logs = [Log(t) for t in traces]
+    if len(logs) > 1 or traces == ["-"] or logs[0].packed:
+        raise Mistake("--follow takes one file, which is not packed")
+
+    def end(*_: object) -> None:
+        logs[0].follow, logs[0].interrupted = False, True
+
+    said = load(binding or binding_beside(spec, traces))
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        return _answer(spec, model, traces, logs, lambda: Validation(model, said, logs, instance), True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _answer(
+    spec: str, model: Model, traces: list[str], logs: list[Log], make: Callable[[], Validation], follow: bool = False
+) -> Answer:
     from checker.answer import Rejected
 
     try:
-        result = make().run()
+        result = make().run(True) if follow else make().run()
     except (BindError, AssumptionFails) as error:
         raise Rejected(error, model, True) from None
+    result.interrupted = any(log.interrupted for log in logs)
     return Answer(spec, traces, result, diagnose(result, logs) if result.stopped else None)
 
 

@@ -10,6 +10,7 @@ import gzip
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any, BinaryIO
 import msgspec
 
 from checker.settings import Mistake
+
+Raw = bytes
+PAUSE = 0.1  # seconds between two looks at a log that is followed
 
 
 @dataclass(slots=True)
@@ -37,6 +41,7 @@ class Log:
     """One source of lines, which can be read more than once."""
 
     def __init__(self, name: str) -> None:
+        self.follow, self.interrupted = False, False  # at its end, wait for more; somebody has ended that
         self.name = "<stdin>" if name == "-" else name
         self.path = self._spooled() if name == "-" else Path(name)
         if not self.path.is_file():
@@ -49,10 +54,13 @@ class Log:
         self.spool.flush()
         return Path(self.spool.name)
 
-    def open(self) -> BinaryIO:
+    @property
+    def packed(self) -> bool:
         with self.path.open("rb") as f:
-            packed = f.read(2) == b"\x1f\x8b"
-        return gzip.open(self.path, "rb") if packed else self.path.open("rb")  # type: ignore[return-value]
+            return f.read(2) == b"\x1f\x8b"
+
+    def open(self) -> BinaryIO:
+        return gzip.open(self.path, "rb") if self.packed else self.path.open("rb")  # type: ignore[return-value]
 
     def bytes(self) -> bytes:
         """All of it.  Raises Mistake."""
@@ -62,11 +70,27 @@ class Log:
         except (OSError, EOFError) as why:
             raise Mistake(f"{self.name}: {_reason(why)}") from None
 
+    def _rows(self, f: BinaryIO) -> Iterator[Raw]:
+        """Its lines.  While it is followed, a line that is not whole yet is waited for."""
+        if not self.follow:
+            yield from f
+            return
+        part = b""
+        while not self.interrupted:
+            part += f.readline()
+            if part.endswith(b"\n"):
+                yield part
+                part = b""
+            elif self.follow:
+                time.sleep(PAUSE)
+            else:
+                return
+
     def __iter__(self) -> Iterator[Line]:
         decode, number = msgspec.json.Decoder().decode, 0
         try:
             with self.open() as f:
-                for number, raw in enumerate(f, 1):
+                for number, raw in enumerate(self._rows(f), 1):
                     if raw.isspace():
                         continue
                     data = decode(raw)

@@ -6,12 +6,13 @@ expressions of the binding.  What an event leaves open is tried out, as long as 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from checker.core.bind import Instance, Transition
-from checker.core.ir import Expr, base_name
+from checker.core.ir import Expr, Require, base_name
 from checker.core.meaning import Env, Fault, Outcome, State
 from checker.core.types import Rec, Value, card
 from checker.engines.python.compiled import Compiled
@@ -45,6 +46,7 @@ class Machine:
             ) from None
         self.steps = {id(s.action): s for s in self.compiled.steps}
         self.large = {id(a): [(n, card(t)) for n, t in a.params if card(t) > MOST] for a in instance.actions}
+        self.refused: Counter[int] = Counter()  # how often each `require` or `choose` was where a try ended
         self.valuations: dict[int, tuple[Expr, Valuation]] = {}
 
     def outcomes(self, action: Transition, given: Env, message: Rec | None, state: State) -> Iterator[Outcome]:
@@ -54,7 +56,9 @@ class Machine:
         for choices, _, result in self.compiled._ways(self.steps[id(action)], state, given, message):
             if isinstance(result, Fault):
                 yield Outcome(None, choices, message, (), result)
-            elif not isinstance(result, int):
+            elif isinstance(result, int):
+                self.refused[result] += 1
+            else:
                 yield Outcome(result[0], choices, message, tuple(result[1]))
 
     def arrived(self, state: State, m: Rec) -> State:
@@ -68,6 +72,11 @@ class Machine:
             return {**state, var: content.add(m)}
         sender, to = m.values[-1], m.values[-2]
         return {**state, var: content.set(sender, content[sender].set(to, (m, *content[sender][to])))}
+
+    def text(self, node: Require) -> str:
+        """Where a guard stands, and its line."""
+        source, span = self.instance.model.source, node.span
+        return f"line {span.line}: {source.line(span.line).strip()}" if span else ""
 
     def closed(self, action: Transition, given: Env) -> None:
         """Raises TooOpen if a parameter with too many values is not given."""

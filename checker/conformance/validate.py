@@ -73,8 +73,10 @@ class Result:
     thorough: bool = False
     seconds: float = 0.0
     why: str = ""
+    interrupted: bool = False  # somebody ended a log that was followed
     diagnosis: Any = None
     warnings: list[str] = field(default_factory=list)
+    fields: set[str] = field(default_factory=set)  # what stands in the lines: `post`, `post.term`
 
     @property
     def exit(self) -> int:
@@ -95,10 +97,19 @@ class Validation:
             if name not in {p.name for p in self.instance.properties}:
                 raise binding.mistake(f"{model.name} has no property `{name}`", name)
 
-    def run(self) -> Result:
-        """The verdict.  Raises Mistake for a log or a binding that cannot be read."""
+    def follow(self, on: bool) -> None:
+        """Waits at the end of the logs for more, or not."""
+        for log in self.logs:
+            log.follow = on and not log.interrupted
+
+    def run(self, follow: bool = False) -> Result:
+        """The verdict; `follow`: once somebody ends the log, or it is rejected.  Raises Mistake for a log or a binding that
+        cannot be read."""
+        self.following = follow
+        self.follow(follow)
         result = self._search(False)
         if result.verdict == "reject" and (result.rules.quiet or result.search.reorders):
+            self.follow(self.following)
             result = self._search(True)
         return result
 
@@ -128,6 +139,7 @@ class Validation:
         for e, kind in events:
             found = search.advance(frontier, e, kind)
             if not found:
+                self.follow(False)
                 ahead = list(islice(_quietly(events), AHEAD))
                 return self._rejected(result, Stopped(e, kind, frontier, list(past), ahead, search))
             past.append(Past(e, kind, frontier))
@@ -166,9 +178,18 @@ class Validation:
             kind = search.rules.kind(e)
             if kind is not None:
                 result.events += 1
+                result.fields.update(p for line in e.lines for p in _paths(line.data))
                 yield e, kind
         if not result.lines:
             raise Mistake(f"{', '.join(log.name for log in self.logs)}: there are no lines in it")
+
+
+def _paths(data: dict[str, Any]) -> Iterator[str]:
+    """The fields of a line, and those of the objects in it."""
+    for key, value in data.items():
+        yield key
+        if type(value) is dict:
+            yield from (f"{key}.{k}" for k in value)
 
 
 def _quietly(events: Iterator[tuple[Event, Kind]]) -> Iterator[tuple[Event, Kind]]:

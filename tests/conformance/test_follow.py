@@ -1,0 +1,72 @@
+"""`validate --follow` on a file that grows, and what `--coverage` says of guards and fields."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import checker
+from checker.cli import run
+from checker.conformance.answer import validate
+from checker.conformance.binding import load
+from checker.conformance.lines import Log
+
+from .test_traces import TRACES
+
+BINDING = TRACES / "two_phase_commit/binding.toml"
+GOOD = TRACES / "two_phase_commit/accepted/commit.ndjson"
+BAD = TRACES / "two_phase_commit/rejected/early_commit.ndjson"
+
+
+COMMAND = ["validate", "two_phase_commit", "-b", str(BINDING), "--follow", "--json"]
+
+
+def test_a_rejection_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    log, lines = tmp_path / "log.ndjson", BAD.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[:3]) + lines[3][:10])
+    parts = iter([lines[3][10:], "".join(lines[4:7])])
+
+    def more(_: float) -> None:
+        with log.open("a") as f:
+            f.write(next(parts))
+
+    monkeypatch.setattr(time, "sleep", more)
+    assert run([*COMMAND, str(log)]) == 14
+    assert json.loads(capsys.readouterr().out)["diagnosis"]["place"].endswith(":7")
+
+
+def test_ctrl_c_ends_with_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    log = tmp_path / "log.ndjson"
+    log.write_text("".join(GOOD.read_text().splitlines(keepends=True)[:4]) + '{"half')
+    monkeypatch.setattr(time, "sleep", lambda _: signal.raise_signal(signal.SIGINT))
+    before = signal.getsignal(signal.SIGINT)
+    assert run([*COMMAND, str(log)]) == 130
+    said = json.loads(capsys.readouterr().out)
+    assert said["interrupted"] and said["verdict"] == "accept" and said["lines"] == 4
+    assert signal.getsignal(signal.SIGINT) is before
+    assert run([*COMMAND, "-"]) == 1
+
+
+def test_a_followed_log_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    file = tmp_path / "log.ndjson"
+    file.write_text('{"n":1}\n{"n":2}\n')
+    log = Log(str(file))
+    log.follow = True
+    rows = iter(log)
+    assert next(rows).data == {"n": 1}
+    log.follow = False
+    assert [x.data["n"] for x in rows] == [2]
+
+
+def test_coverage_counts_guards_and_names_fields_that_nothing_reads() -> None:
+    answer = validate(checker.load("two_phase_commit"), [str(GOOD)], load(BINDING))
+    data = answer.coverage.data()
+    held = sum(n["held"] or 0 for text, n in data["guards"].items() if "require rm_state == working" in text)
+    assert held == data["actions"]["Prepare"] + data["actions"]["ChooseToAbort"] == 3
+    assert "guards (steps in which it held" in "\n".join(answer.lines(True))
+    assert data["unread"] == []
