@@ -108,6 +108,15 @@ WRONG = {
     "    require n > t[a]\n    t[a] := n\n"
     "invariant Wrong: forall a, b: Node. t[a] == t[b]",
     "out of range": "var t: 0..2 = 0\naction Up\n    t += 1\ninvariant Fine: t >= 0",
+    "out of a set": "var s: set[0..2] = {0}\naction Up(n: 0..2)\n    require n in s\n    s += {n + 1}\ninvariant Fine: 0 in s",
+    "a literal out of a set": "var s: set[0..2] = {}\naction Up\n    s += {3}\ninvariant Fine: true",
+    "out of a map": "var m: map Node -> 0..2 = {a: 0 for a in Node}\naction Up\n    m := {a: m[a] + 1 for a in Node}\n"
+    "invariant Fine: true",
+    "out of a message": "network set\nmessage M(n: 0..2)\naction First\n    send M(0)\naction Up(n: 0..2)\n"
+    "    require sent M(n)\n    send M(n + 1)\ninvariant Fine: true",
+    "out of a record": "record R(n: 0..2)\nvar r: R = R(0)\naction Up\n    r := R(r.n + 1)\ninvariant Fine: true",
+    "in a loop": "network set\nmessage M(n: 0..2)\nvar m: map Node -> 0..2 = {a: 0 for a in Node}\naction Up\n"
+    "    for a in Node\n        m[a] := m[a] + 1\n        send M(m[a])\ninvariant Fine: true",
     "none": "var m: Node? = none\nvar o: Node? = none\naction Copy\n    o := the(m)\ninvariant Fine: true",
 }
 
@@ -116,3 +125,15 @@ WRONG = {
 def test_small_mistakes_are_found(case: str) -> None:
     found = prove_any(model_of(WRONG[case]), Settings(timeout=60))
     assert found.verdict in (Verdict.VIOLATED, Verdict.SPEC_FAULT)
+
+
+FINE = {
+    "a set": "var s: set[0..2] = {0}\naction Up(n: 0..2)\n    require n in s and n < 2\n    s += {n + 1}\ninvariant Fine: true",
+    "a map": "var m: map Node -> 0..2 = {a: 0 for a in Node}\naction Up\n    require forall a: Node. m[a] < 2\n"
+    "    m := {a: m[a] + 1 for a in Node}\ninvariant Fine: forall a: Node. 0 <= m[a] and m[a] <= 2",
+}
+
+
+@pytest.mark.parametrize("case", FINE)
+def test_what_stays_in_range_is_proved(case: str) -> None:
+    assert prove_any(model_of(FINE[case]), Settings(timeout=60)).verdict is Verdict.HOLDS

@@ -30,7 +30,7 @@ from checker.core.ir import (
 )
 from checker.core.model import Model
 from checker.core.operators.table import join
-from checker.core.types import Enum, Int, MapOf, Option, Record, Set, Sort, Type, Unknown, show
+from checker.core.types import Enum, Int, MapOf, Option, Record, Set, Sort, Tuple, Type, Unknown, show
 from checker.engines.smt.unbounded.formula import (
     FALSE,
     TRUE,
@@ -132,17 +132,30 @@ class Theory(World):
         return both(low, high)
 
     def fits(self, t: Type, v: Value) -> F:
-        """Is the value one of this type?  (It is one of a type that may be wider.)"""
+        """Is the value one of this type?  (It is one of a type that may be wider.)  Looks at every part: NeedsNumbers."""
         match t:
             case Int():
-                return self.in_range(t, v.value if isinstance(v, Opt) else v)
+                return self._fits_number(t, lifted(v).value)
             case Option(e):
                 o = lifted(v)
                 return TRUE if o.value is None else implies(o.present, self.fits(e, o.value))
-            case Record(_, fs) if self.numbers and isinstance(v, Parts):
+            case Record(_, fs):
                 return all_of(self.fits(f, x) for (_, f), x in zip(fs, v.values, strict=True))
-            case Set(e, _) if self.numbers and not isinstance(e, Unknown) and isinstance(v, Members):
-                return TRUE
+            case Tuple(es):
+                return all_of(self.fits(e, x) for e, x in zip(es, v.values, strict=True))
+            case Set(e, _):
+                return self.for_all(e, lambda x: implies(v.has(x), self.fits(e, x)))
+            case MapOf(k, e):
+                return self.for_all(k, lambda x: implies(self.fits(k, x), self.fits(e, v.at(x))))
+        return TRUE
+
+    def _fits_number(self, t: Int, v: Value) -> F:
+        if self.numbers or v is None:
+            return TRUE if v is None else self.in_range(t, v)
+        if isinstance(v, Lit):
+            self.literal(v.n, self.sort(t))
+        elif self.sort_of(v) != self.sort(t):
+            raise NeedsNumbers
         return TRUE
 
 
@@ -506,7 +519,8 @@ class Expressions:
 
     def _defined_call(self, e: Call, env: Env) -> F:
         d = self.w.model.defs[e.name]
-        args = all_of(self.defined(a, env) for a in e.args)
+        fine = (both(self.defined(a, env), self.given(t, a, env)) for a, (_, t) in zip(e.args, d.params, strict=True))
+        args = all_of(fine)
         if not e.args and is_true(args):
             return self.defined(d.body, {})
         return both(
@@ -514,14 +528,17 @@ class Expressions:
         )
 
     def _fits(self, e: Fit, env: Env) -> F:
-        if not _narrows(e.value.type, e.type):
-            return TRUE
-        return self.stored(e.type, self.value(e.value, env), e.value.type)
+        return self.given(e.type, e.value, env)
 
-    def stored(self, t: Type, v: Value, given: Type) -> F:
-        """May the value, of the type that is given, be stored as one of type t?"""
+    def given(self, t: Type, e: Expr, env: Env) -> F:
+        """May the value be given where one of type t is expected?"""
+        return self.stored(t, self.value(e, env))
+
+    def stored(self, t: Type, v: Value) -> F:
+        """May the value be stored as one of type t?  Asked of the value: inference has given expressions the type that they
+        are to have."""
         there = lifted(v).present if isinstance(v, Opt) and not isinstance(t, Option) else TRUE
-        return both(there, self.w.fits(t, v)) if _narrows(given, t) else there
+        return both(there, self.w.fits(t, v))
 
     def _defined_fold(self, e: SetOf | Fold, env: Env) -> F:
         def inner(i: Env) -> F:
@@ -537,25 +554,9 @@ class Expressions:
             return lifted(self.value(e.args[0], env)).present
         if e.op in ("index", "with_index") and isinstance(e.args[0].type, MapOf):
             key = e.args[0].type.key
-            return self.stored(key, self.value(e.args[1], env), e.args[1].type)
+            return self.given(key, e.args[1], env)
+        if e.op == "record":
+            return all_of(self.given(t, a, env) for a, (_, t) in zip(e.args, e.attr.fields, strict=True))
         if e.op in ("minset", "maxset", "div", "mod"):
             self.value(e, env)  # refused
         return TRUE
-
-
-def _narrows(given: Type, t: Type) -> bool:
-    """May a value of the one type be none of the other?"""
-    match given, t:
-        case _ if given == t:
-            return False
-        case Int(), Int():
-            return (given.lo, given.hi) != (t.lo, t.hi)
-        case (Option(x), Option(y)) | (x, Option(y)):
-            return _narrows(x, y)
-        case Option(), _:
-            return True
-        case Record(_, fs), Record(_, gs):
-            return any(_narrows(x, y) for (_, x), (_, y) in zip(fs, gs, strict=True))
-        case Set(x, _), Set(y, _):
-            return not isinstance(x, Unknown) and _narrows(x, y)
-    return False

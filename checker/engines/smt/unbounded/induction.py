@@ -65,6 +65,9 @@ class Unbounded:
         self.good = {n: self._good(self.props[n], self.here) for n in (*self.plan.lemmas, *self.plan.invariants)}
         self.initially = self._initially()
         self.assumed = [self.here.formula(a.expr, {}).pos for a in self.model.assumes] if self.numbers else []
+        for q in (*(self.plan.implied(n, frozenset()) for n in self.plan.invariants), *self.plan.rest(frozenset())):
+            for _ in self.cases(q):  # what cannot be encoded shows here, not in the middle of the queries
+                pass
 
     def _located(self) -> dict[str, Value]:
         state = {}

@@ -93,6 +93,9 @@ class Symbols:
                 out = either(out, _both(cond, w.within_all(scalars, lambda xs, f=f: same(f(*ks, *xs)))))  # type: ignore[misc]
             return out
 
+        if w.numbers:
+            ks = [unknown(k) for k in keys]
+            self.axioms.append(every(ks, w.for_all(e, lambda x: implies(has(ks, x), w.fits(e, x)))).pos)
         return lambda ks: Members(e, lambda x: has(ks, x))
 
     def _map(self, name: str, k: Type, v: Type, keys: tuple[Any, ...]) -> Make:

@@ -184,6 +184,7 @@ class Runner:
                 yield self._assign(s, way)
             case Send():
                 way = self._safe(way, *s.args, *([s.to] if s.to else []))
+                way = self._unless_fault(way, self._sendable(s, way, way.env))
                 yield replace(way, net=self._sent(s, way, way.env, TRUE))
             case IfStmt():
                 way = self._safe(way, s.cond)
@@ -208,7 +209,7 @@ class Runner:
         way = self._safe(way, s.value, *(p for p in s.path if isinstance(p, Expr)))
         here, t = self._here(way), _type_at(self.model.vars[s.var].type, s.path)
         value = here.value(s.value, way.env)
-        way = self._unless_fault(way, here.stored(t, value, s.value.type))
+        way = self._unless_fault(way, here.stored(t, value))
         new = self._put(way.state[s.var], self.model.vars[s.var].type, s.path, here.fit(t, value), here, way.env)
         return replace(way, state={**way.state, s.var: new})
 
@@ -239,6 +240,11 @@ class Runner:
             return before if m != s.message else either(before, both(when, self._matches(fields, values, pattern, xs)))
 
         return net
+
+    def _sendable(self, s: Send, way: Way, env: Env) -> F:
+        """The fields are of the types that the message has."""
+        here, fields = self._here(way), self.model.messages[s.message].payload.fields
+        return all_of(here.given(t, a, env) for a, (_, t) in zip(s.args, fields, strict=True))
 
     def _matches(self, fields: list[tuple[str, Type]], values: list[Value], pattern: Pattern, xs: list[Any]) -> F:
         found, at = TRUE, 0
@@ -276,7 +282,7 @@ class Runner:
 
         def fine(k: Value) -> F:
             e = {**env, s.name: k}
-            ok = both(here.defined(b.value, e), here.stored(at, here.value(b.value, e), b.value.type))
+            ok = both(here.defined(b.value, e), here.stored(at, here.value(b.value, e)))
             return either(negation(inside(k)), ok)
 
         way = self._unless_fault(way, self.w.for_all(t.key, fine))
@@ -289,6 +295,14 @@ class Runner:
         return replace(way, state={**way.state, b.var: Table(t.key, cell)})
 
     def _send_all(self, s: ForAll, b: Send, t: Type, inside: Any, way: Way) -> Way:
+        here = self._here(way)
+
+        def fine(k: Value) -> F:
+            e = {**way.env, s.name: k}
+            ok = all_of([*(here.defined(a, e) for a in b.args), self._sendable(b, way, e)])
+            return either(negation(inside(k)), ok)
+
+        way = self._unless_fault(way, self.w.for_all(t, fine))
         old = way.net
         none: Net = lambda _, __, ___: FALSE  # noqa: E731
         blank = replace(way, net=none)
