@@ -19,6 +19,12 @@ def test_the_operator_table_is_up_to_date() -> None:
     assert generate["page"](text) == text, "run: python docs/generate.py"
 
 
+def test_the_page_of_protocols_is_up_to_date() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    text = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
+    assert generate["protocols"](generate["known"](text)) == text, "run: python docs/generate.py"
+
+
 def specs_in(page: Path) -> list[str]:
     """The whole specs among the indented blocks of a page."""
     blocks = re.findall(r"(?:^(?:    .*)?\n)+", page.read_text(encoding="utf-8"), flags=re.M)

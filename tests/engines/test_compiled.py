@@ -143,7 +143,7 @@ def test_random_specs(text: str) -> None:
 
 
 @pytest.mark.slow
-@settings(COMMON, max_examples=1500, phases=[Phase.generate])
+@settings(COMMON, max_examples=400, phases=[Phase.generate])
 @given(specs())
 def test_many_random_specs(text: str) -> None:
     check(text, 100)
