@@ -27,7 +27,7 @@ def compare(text: str) -> None:
     deadlock = "deadlock: off" not in text.split("\n")[0]
     oracle = Explorer(instance, Limits(max_depth=DEPTH + 1, max_states=MAX_STATES), deadlock)
     expected = oracle.run()
-    if expected.stopped_by == "states":
+    if len(oracle.states) >= MAX_STATES:  # its last level is not finished
         reject()
     try:
         found = check(instance, DEPTH, deadlock)
@@ -64,7 +64,7 @@ def test_random_specs(text: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", range(2))
 def test_many_random_specs(chunk: int) -> None:
     @seed(chunk)
     @settings(COMMON, max_examples=50, phases=[Phase.generate])

@@ -111,7 +111,7 @@ def test_random_specs(text: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", range(2))
 def test_many_random_specs(chunk: int) -> None:
     @seed(chunk)
     @settings(COMMON, max_examples=50, phases=[Phase.generate])

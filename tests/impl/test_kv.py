@@ -107,4 +107,4 @@ def test_clients_see_one_store_whatever_fails(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ORDERED)
 def test_clients_always_see_one_store(name: str) -> None:
-    assert sum(answered(name, seed, 8) for seed in range(100, 140)) > 200
+    assert sum(answered(name, seed, 8) for seed in range(100, 110)) > 50

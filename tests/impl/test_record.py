@@ -55,7 +55,7 @@ def test_what_is_recorded_is_accepted(simulate: Any, tmp_path: Path, name: str) 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_what_is_recorded_is_always_accepted(simulate: Any, tmp_path: Path, name: str) -> None:
-    accepts(simulate, tmp_path, name, range(100, 150))
+    accepts(simulate, tmp_path, name, range(100, 115))
 
 
 # ── altered records ──────────────────────────────────────────────────────────────────────────────────────────────────
