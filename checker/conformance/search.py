@@ -22,7 +22,7 @@ from checker.conformance.plans import Call, Item
 from checker.conformance.properties import Properties
 from checker.conformance.rules import Kind, Look, Occasion, Quiet, Rules
 from checker.conformance.steps import Machine, TooOpen
-from checker.core.meaning import Fault, Outcome, State, World, deliverable
+from checker.core.meaning import Fault, Outcome, State, in_order
 from checker.core.types import Rec, Value
 from checker.settings import Mistake
 
@@ -353,12 +353,14 @@ class Search:
             yield from self._invented(decl, patterns, me, o)
             return
         mine = len(decl.payload.fields)
-        found = False
-        for m in self._there(c, p, decl, r.id if r else MISSING, me, patterns):
-            right = (not decl.to or me is None or m.values[mine] == me) and (not r or any(x.fits(m) for x in patterns))
-            if right and m.name == decl.name:
-                found = True
-                yield m
+        found = [
+            m
+            for m in self._there(c, p, decl, r.id if r else MISSING, me, patterns)
+            if m.name == decl.name
+            and (not decl.to or me is None or m.values[mine] == me)
+            and (not r or any(x.fits(m) for x in patterns))
+        ]
+        yield from in_order(found)
         if not found:
             self._note(Note("received", c, call, p.state, (r, c.pairs.get(r.id) if r and r.id is not MISSING else None)))
 
@@ -369,11 +371,10 @@ class Search:
             return [known] if known is not None else list(dict.fromkeys(m for _, m in c.pairs.items())) if mid is MISSING else []
         if mid is not MISSING and self.rules.messages.paired and known is None:
             return []
-        world = World(self.instance, p.state)
         whole = known or (patterns[0].whole() if len(patterns) == 1 else None)
         if whole is not None and self.instance.network in ("set", "bag"):
             return [whole] if whole in p.state[decl.var] else []
-        there = list(deliverable(world, decl, me))
+        there = self.machine.deliverable(p.state, decl, me)
         return [m for m in there if m == known] if known is not None else there
 
     def _invented(self, decl: Any, patterns: list[Any], me: Value, o: Occasion) -> Iterator[Rec]:

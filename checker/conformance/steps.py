@@ -7,11 +7,11 @@ expressions of the binding.  What an event leaves open is tried out, as long as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from checker.core.bind import Instance, Transition
+from checker.core.bind import Instance, Message, Transition
 from checker.core.ir import Expr, Require, base_name
 from checker.core.meaning import Env, Fault, Outcome, State
 from checker.core.types import Rec, Value, card
@@ -60,6 +60,10 @@ class Machine:
                 self.refused[result] += 1
             else:
                 yield Outcome(result[0], choices, message, tuple(result[1]))
+
+    def deliverable(self, state: State, m: Message, receiver: Value) -> Iterable[Rec]:
+        """The messages of a kind that this receiver can take now, in any order."""
+        return self.compiled._deliverable(m, state, receiver)
 
     def arrived(self, state: State, m: Rec) -> State:
         """The state with one more message to receive, from nobody in particular."""
