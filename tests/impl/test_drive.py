@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -62,6 +63,7 @@ LARGE = [
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("SPECTRACE_LONG" not in os.environ, reason="takes very long: set SPECTRACE_LONG")
 @pytest.mark.parametrize(("name", "instance", "sizes"), [x for x in LARGE if x[0] in shipped()])
 def test_nodes_do_what_the_spec_does_at_length(name: str, instance: str | None, sizes: Any) -> None:
     cover, _ = driven(load(name), instance, 60_000, **sizes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,6 +54,7 @@ def test_what_is_recorded_is_accepted(simulate: Any, tmp_path: Path, name: str) 
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("SPECTRACE_LONG" not in os.environ, reason="takes very long: set SPECTRACE_LONG")
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_what_is_recorded_is_always_accepted(simulate: Any, tmp_path: Path, name: str) -> None:
     accepts(simulate, tmp_path, name, range(100, 115))
@@ -214,6 +216,7 @@ def test_real_nodes_do_what_the_spec_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("SPECTRACE_LONG" not in os.environ, reason="takes very long: set SPECTRACE_LONG")
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_real_nodes_always_do_what_the_spec_says(tmp_path: Path, name: str) -> None:
     real(name, tmp_path, 5)
