@@ -18,7 +18,7 @@ from checker.conformance.validate import Stopped
 from checker.core import model as m
 from checker.core.bind import BindError, Instance, Transition, bind
 from checker.core.ir import Choose, Const, Require, base_name
-from checker.core.meaning import Fault, State, World, take
+from checker.core.meaning import Fault, State, World, in_order, take
 from checker.core.types import INT, Rec, Type, Value, member, show, values
 from checker.display import Display
 from checker.explain import Explainer, snippet
@@ -249,7 +249,7 @@ class Reasons:
         there = self.search._there(c, Played(c.state), decl, MISSING, me, [])
         n = len(decl.payload.fields)
         fit = [m for m in there if m.name == decl.name and (not decl.to or me is None or m.values[n] == me)]
-        return list(dict.fromkeys(fit))[:4]
+        return list(in_order(list(dict.fromkeys(fit))))[:4]
 
     def _steps(self, action: Transition, c: Config, own: dict[str, Value], message: Rec | None) -> Iterator[tuple[str, Config]]:
         given = own if any(n == "self" for n, _ in action.params) else {}
