@@ -43,6 +43,7 @@ from checker.engines.native.emit import Bit, Fn, Num
 from checker.engines.native.values import Mem, Module, Val, Values
 
 EXPR_BUDGET = 300  # nodes a quantifier may be written out to
+STEP_BUDGET = 250  # nodes of step properties that are written out at each end of an action
 ACTION_BUDGET = 4000  # nodes an action may be written out to
 
 Env = dict[str, Val]
@@ -638,12 +639,17 @@ class Actions(Expressions):
         self.fn.label(done)
 
     def _judge(self) -> None:
-        """Step properties, from the source to the row just written: one function for all actions."""
-        self.fn.line(f"call void @judge(ptr %src, ptr {self.cur}, ptr %event)")
+        """Step properties, from the source to the row just written. Short ones are written out, so that what the action did not
+        touch falls away; long ones are one function for all actions."""
+        if judging(self.steps, self.costs) > STEP_BUDGET:
+            self.fn.line(f"call void @judge(ptr %src, ptr {self.cur}, ptr %event)")
+            return
+        row, self.after, self.cur = self.cur, self.cur, "%src"
+        self.judge()
+        self.cur = row
 
     def judge(self) -> None:
-        """The body of that function."""
-        self.after, self.cur = "%row", "%src"
+        """Notes which step properties are false of the step from `cur` to `after`."""
         for i, p in enumerate(self.steps):
             bad, after = self.fn.fresh("bad"), self.fn.fresh("after")
             for c in p.checks:
@@ -652,6 +658,11 @@ class Actions(Expressions):
             self.fn.label(bad)
             self.fn.store(self.fn.bin("or", self.fn.load("%event", 2), 1 << i), "%event", 2)
             self.fn.label(after)
+
+
+def judging(steps: Any, costs: Costs) -> int:
+    """What it costs to look at all step properties."""
+    return sum(costs(p.expr) + sum(costs(c.cond) for c in p.checks) for p in steps)
 
 
 def nested(s: Stmt) -> list[Stmt]:
@@ -696,4 +707,4 @@ def _mixed(a: Type, b: Type) -> bool:
     return not (isinstance(b, Set) and a.elem == b.elem)  # type: ignore[attr-defined]
 
 
-__all__ = ["Actions", "Costs", "Expressions", "Num"]
+__all__ = ["STEP_BUDGET", "Actions", "Costs", "Expressions", "Num", "judging"]

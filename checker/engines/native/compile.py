@@ -12,7 +12,7 @@ from typing import Any
 from checker.core.ir import Expr
 from checker.core.layout import StateLayout, state_layout
 from checker.core.lower import Program, Site
-from checker.engines.native.codegen import Actions, Costs, Expressions
+from checker.engines.native.codegen import STEP_BUDGET, Actions, Costs, Expressions, judging
 from checker.engines.native.emit import DECLARATIONS, Fn
 from checker.engines.native.objects import load
 from checker.engines.native.symmetry import Symmetry, unary
@@ -61,7 +61,7 @@ class Compiler:
         p = self.program
         if len(p.predicates) > MAX_PREDICATES or len(p.steps) > MAX_PREDICATES:
             raise Unsupported(f"more than {MAX_PREDICATES} properties")
-        if p.steps:
+        if judging(p.steps, self.costs) > STEP_BUDGET:
             self._judge()
         for i, a in enumerate(p.actions):
             self._action(f"act{i}", a.body, True)
@@ -82,7 +82,9 @@ class Compiler:
 
     def _judge(self) -> None:
         fn = Fn("judge", JUDGE, "void", "nounwind", "internal")
-        Actions(fn, self.module, self.layout, self.costs, self.sites, self.program.steps).judge()
+        gen = Actions(fn, self.module, self.layout, self.costs, self.sites, self.program.steps)
+        gen.after, gen.cur = "%row", "%src"
+        gen.judge()
         fn.ret("void")
         self.functions.append(fn)
 
