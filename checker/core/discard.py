@@ -13,7 +13,7 @@ from typing import Any
 
 from checker.core.ir import Apply, Assign, Const, Expr, Let, Local, Quant, Read, Send, SetOf, Stmt
 from checker.core.operators.table import FALSE, apply, both, either, fresh
-from checker.core.typed import elem, parts, rewrite, statements, subst
+from checker.core.typed import elem, reads, rewrite, statements, subst
 from checker.core.types import BOOL, Record, Union
 
 
@@ -76,8 +76,3 @@ def _remove(discards: list[Discard]) -> Stmt:
     for d in discards[1:]:
         useless = either(useless, d.of(x))
     return Assign(net.var, (), SetOf(net.type, x.name, net, apply("not", useless), x))
-
-
-def reads(e: Expr) -> set[str]:
-    """The variables that an expression looks at."""
-    return {e.var} if isinstance(e, Read) else {v for p in parts(e) for v in reads(p)}

@@ -8,6 +8,7 @@ a set or bag with a capacity that makes it smaller is a count and sorted slots. 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -463,6 +464,15 @@ class StateLayout:
     words: int
     slots: dict[str, Slot]
     types: dict[str, Type]
+
+    def mask(self, names: Iterable[str]) -> tuple[int, ...]:
+        """The bits, word by word, in which states can differ that differ in one of these variables."""
+        words = [0] * self.words
+        for name in names:
+            slot, inner = self.slots[name], layout(self.types[name])
+            for i in range(inner.words if inner.wide else 1):
+                words[slot.word + i] |= (1 << WORD) - 1 if inner.wide else ((1 << inner.bits) - 1) << slot.shift
+        return tuple(words)
 
     def pack(self, state: dict[str, Value]) -> list[int]:
         """A state as words."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Sent, SetOf, Stmt
+from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, Sent, SetOf, Stmt
 from checker.core.operators import TABLE
 from checker.core.operators.sets import loose, most, trim
 from checker.core.operators.table import FALSE, TypeMismatch, fits, join, number
@@ -226,6 +226,11 @@ def parts(e: Expr) -> tuple[Expr, ...]:
         case Sent():
             return tuple(a for a in (*e.args, e.to, e.sender) if a is not None)
     return ()
+
+
+def reads(e: Expr) -> set[str]:
+    """The variables that an expression looks at."""
+    return {e.var} if isinstance(e, Read) else {v for p in parts(e) for v in reads(p)}
 
 
 Env = dict[str, Expr]

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from checker.core.bind import free
-from checker.core.discard import reads
 from checker.core.ir import (
     Apply,
     Assign,
@@ -38,11 +37,13 @@ from checker.core.ir import (
 from checker.core.layout import StateLayout, is_mask, layout, pack, rankable, unrank
 from checker.core.lower import Site, StepCheck
 from checker.core.operators import TABLE
+from checker.core.typed import reads
 from checker.core.types import BagOf, Bool, Int, MapOf, Set, Type, card, values
 from checker.engines.native.emit import Bit, Fn, Num
 from checker.engines.native.values import Mem, Module, Val, Values
 
-EXPR_BUDGET = 300  # nodes a quantifier may be written out to
+EXPR_BUDGET = 300  # nodes a quantifier may be written out to: in an action, which is written once for each of its ends,
+PREDICATE_BUDGET = 4000  # and in a predicate, which is written once and evaluated in every state
 STEP_BUDGET = 250  # nodes of step properties that are written out at each end of an action
 ACTION_BUDGET = 4000  # nodes an action may be written out to
 
@@ -53,7 +54,8 @@ Body = Callable[[Val, str], None]
 class Costs:
     """How much code an expression or block becomes, in nodes, once what is short is written out."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: int = EXPR_BUDGET) -> None:
+        self.budget = budget
         self._known: dict[int, tuple[Any, int]] = {}
 
     def __call__(self, e: Any) -> int:
@@ -72,13 +74,13 @@ class Costs:
             case If():
                 return 1 + self(e.cond) + self(e.then) + self(e.orelse)
             case Quant():
-                return self(e.domain) + self.loop(e.domain, 1 + self(e.body), EXPR_BUDGET)
+                return self(e.domain) + self.loop(e.domain, 1 + self(e.body), self.budget)
             case SetOf() | Fold():
-                return self(e.domain) + self.loop(e.domain, 3 + self(e.where) + self(e.body), EXPR_BUDGET)
+                return self(e.domain) + self.loop(e.domain, 3 + self(e.where) + self(e.body), self.budget)
             case Mapping():
                 assert isinstance(e.type, MapOf)
                 n, each = card(e.type.key), 2 + self(e.body)
-                return n * each if n * each <= EXPR_BUDGET else 8 + each
+                return n * each if n * each <= self.budget else 8 + each
             case Let():
                 return self(e.value) + self(e.body)
             case Fit():
@@ -92,7 +94,7 @@ class Costs:
             case IfStmt():
                 return 2 + self(e.cond) + sum(map(self, e.then)) + sum(map(self, e.orelse))
             case ForAll():
-                return self.loop(e.domain, 2 + sum(map(self, e.body)), EXPR_BUDGET)
+                return self.loop(e.domain, 2 + sum(map(self, e.body)), self.budget)
             case Choose():
                 return 2 + self(e.domain)
         raise AssertionError(e)
@@ -230,7 +232,7 @@ class Expressions(Values):
                 self.insert(out, self.convert(self.value(e.body, inner), e.type.elem))  # type: ignore[attr-defined]
 
         in_order = e.body == Local(e.type.elem, e.name) and e.domain.type == e.type and not is_mask(e.type)
-        self.each_in(e.domain, 3 + self.costs(e.where) + self.costs(e.body), EXPR_BUDGET, env, body)
+        self.each_in(e.domain, 3 + self.costs(e.where) + self.costs(e.body), self.costs.budget, env, body)
         return self._settled(out)
 
     def filter(self, e: Expr, place: Val) -> None:
@@ -262,7 +264,7 @@ class Expressions(Values):
     def _mapping(self, e: Mapping, env: Env) -> Val:
         assert isinstance(e.type, MapOf)
         key = e.type.key
-        if card(key) * (2 + self.costs(e.body)) <= EXPR_BUDGET:
+        if card(key) * (2 + self.costs(e.body)) <= self.costs.budget:
             cells = [(i, self.value(e.body, {**env, e.name: self.constant(key, k)})) for i, k in enumerate(values(key))]
             return self.array(e.type, cells)
         out = self.temp(e.type)
@@ -282,7 +284,7 @@ class Expressions(Values):
             self._where(e.where, inner, more)
             self._accumulate(e, acc, some, self.value(e.body, inner), more)
 
-        self.each_in(e.domain, 5 + self.costs(e.where) + self.costs(e.body), EXPR_BUDGET, env, body)
+        self.each_in(e.domain, 5 + self.costs(e.where) + self.costs(e.body), self.costs.budget, env, body)
         return Val(e.type, self.fn.load(acc.mem.ptr)) if e.kind == "sum" else self._settled(acc)
 
     def _accumulate(self, e: Fold, acc: Val, some: str, v: Val, more: str) -> None:
@@ -328,7 +330,7 @@ class Expressions(Values):
                     good, bad = (more, stop) if e.kind == "forall" else (stop, more)
                     self.branch(e.body, good, bad, inner)
 
-                self.each_in(e.domain, 1 + self.costs(e.body), EXPR_BUDGET, env, body)
+                self.each_in(e.domain, 1 + self.costs(e.body), self.costs.budget, env, body)
                 self.fn.jump(end)
             case _:
                 self.fn.branch(self.bit(self.value(e, env)), yes, no)
@@ -536,7 +538,7 @@ class Actions(Expressions):
         def body(x: Val, more: str) -> None:
             self.block(s.body, {**env, s.name: self._once(x)}, fail, lambda _: self.fn.jump(more))
 
-        self.each_in(s.domain, cost, EXPR_BUDGET, env, body, stable=True)
+        self.each_in(s.domain, cost, self.costs.budget, env, body, stable=True)
 
     # writing
 
@@ -707,4 +709,4 @@ def _mixed(a: Type, b: Type) -> bool:
     return not (isinstance(b, Set) and a.elem == b.elem)  # type: ignore[attr-defined]
 
 
-__all__ = ["STEP_BUDGET", "Actions", "Costs", "Expressions", "Num", "judging"]
+__all__ = ["PREDICATE_BUDGET", "STEP_BUDGET", "Actions", "Costs", "Expressions", "Num", "judging"]

@@ -12,7 +12,8 @@ from typing import Any
 from checker.core.ir import Expr
 from checker.core.layout import StateLayout, state_layout
 from checker.core.lower import Program, Site
-from checker.engines.native.codegen import STEP_BUDGET, Actions, Costs, Expressions, judging
+from checker.core.typed import reads
+from checker.engines.native.codegen import PREDICATE_BUDGET, STEP_BUDGET, Actions, Costs, Expressions, judging
 from checker.engines.native.emit import DECLARATIONS, Fn
 from checker.engines.native.objects import load
 from checker.engines.native.symmetry import Symmetry, unary
@@ -69,6 +70,7 @@ class Compiler:
         self._action("start", p.initial, False)
         self._expand("initial", ["start"])
         self._check("check", [q.expr for q in p.predicates])
+        self._touched("touched", [q.expr for q in p.predicates])
         found = [self._text()]
         if self.sorts:
             self.module, self.functions = Module(), []
@@ -141,7 +143,7 @@ class Compiler:
     def _check(self, name: str, exprs: list[Expr]) -> None:
         """Bit k of the result: expression k is true (if bit k is wanted)."""
         fn = Fn(name, [("ptr noalias nocapture readonly", "src"), ("i64", "want")], "i64", "nounwind")
-        gen = Expressions(fn, self.module, self.layout, self.costs)
+        gen = Expressions(fn, self.module, self.layout, Costs(PREDICATE_BUDGET))
         found = fn.alloca()
         fn.store(0, found)
         for k, e in enumerate(exprs):
@@ -153,6 +155,23 @@ class Compiler:
             fn.store(fn.bin("or", fn.load(found), 1 << k), found)
             fn.label(after)
         fn.ret(f"i64 {fn.load(found)}")
+        self.functions.append(fn)
+
+    def _touched(self, name: str, exprs: list[Expr]) -> None:
+        """Bit k of the result: two states differ in a variable that expression k looks at; if not, it is what it was."""
+        fn = Fn(name, [("ptr noalias nocapture readonly", "src"), ("ptr noalias nocapture readonly", "old")], "i64", "nounwind")
+        found: Any = 0
+        different = [fn.bin("xor", fn.load("%src", w), fn.load("%old", w)) for w in range(self.layout.words)]
+        alike: dict[tuple[int, ...], int] = {}
+        for k, e in enumerate(exprs):
+            where = self.layout.mask(reads(e))
+            alike[where] = alike.get(where, 0) | 1 << k
+        for where, bits in alike.items():
+            any_: Any = 0
+            for d, mask in zip(different, where, strict=True):
+                any_ = fn.bin("or", any_, fn.bin("and", d, mask))
+            found = fn.bin("or", found, fn.select(fn.icmp("ne", any_, 0), bits, 0))
+        fn.ret(f"i64 {fn.num(found)}")
         self.functions.append(fn)
 
     def add_predicates(self, name: str, exprs: list[Expr]) -> None:
@@ -189,7 +208,7 @@ def compile_program(program: Program, symmetry: bool, extra: dict[str, list[Expr
     for name, exprs in (extra or {}).items():
         compiler.add_predicates(name, exprs)
     engines = [load(ir) for ir in compiler.build()]
-    names = ["expand", "initial", "check", "refine", "permute", "key", *(extra or {})]
+    names = ["expand", "initial", "check", "touched", "refine", "permute", "key", *(extra or {})]
     addresses = {n: max(e.get_function_address(n) for e in engines) for n in names}  # 0: it is not in there
     sites = sorted(compiler.sites, key=lambda s: compiler.sites[s])
     return Compiled(compiler.layout, addresses, sites, tuple(compiler.sorts.values()), engines)

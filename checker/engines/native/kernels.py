@@ -39,11 +39,11 @@ from .memory import (
 # fmt: off
 FIELDS = (
     # the spec
-    "WORDS", "EXPAND", "CHECK", "CANON", "PLAN", "WANT", "DEADLOCK",
+    "WORDS", "EXPAND", "CHECK", "TOUCHED", "CANON", "PLAN", "WANT", "DEADLOCK",
     # this partition, of how many
     "ME", "PARTS",
-    # storage: addresses, log2 of the groups, rows held, rows there is room for, rows allowed, "one too many was met"
-    "ARENA", "PARENTS", "TABLE", "BITS", "COUNT", "ROOM", "QUOTA", "FULL",
+    # storage: addresses (the arenas of all partitions, too), log2 of the groups, rows held, room for, allowed, "one too many"
+    "ARENA", "ARENAS", "PARENTS", "TABLE", "BITS", "COUNT", "ROOM", "QUOTA", "FULL",
     # the level: next row to expand, first row of the next level, number, greatest number to expand, ends of past levels
     "SOURCE", "END", "DEPTH", "LAST", "ENDS", "ENDED",
     # buffers: successors of one source and how many fit, how many were needed; the batch; lanes to all partitions
@@ -52,8 +52,8 @@ FIELDS = (
     "STATS", "EVENT", "BEST", "NOTED", "TRANSITIONS", "BUDGET",
 )
 (
-    WORDS, EXPAND, CHECK, CANON, PLAN, WANT, DEADLOCK, ME, PARTS,
-    ARENA, PARENTS, TABLE, BITS, COUNT, ROOM, QUOTA, FULL,
+    WORDS, EXPAND, CHECK, TOUCHED, CANON, PLAN, WANT, DEADLOCK, ME, PARTS,
+    ARENA, ARENAS, PARENTS, TABLE, BITS, COUNT, ROOM, QUOTA, FULL,
     SOURCE, END, DEPTH, LAST, ENDS, ENDED,
     OUT, CAP, NEED, HASHES, RECENT, RECENT_RAW, LANES, LANE_ROOM, CURSOR,
     STATS, EVENT, BEST, NOTED, TRANSITIONS, BUDGET,
@@ -201,6 +201,17 @@ def group_of(mixed, bits):
     return np.int64(mixed >> np.uint64(64 - bits)) * GROUP_BYTES
 
 
+@njit(**_helper)
+def touched(p, row, parent):
+    """The predicates that may be true in a new state. In its parent none that is wanted was: it would not have been expanded."""
+    if p[TOUCHED] == 0 or parent == NO_PARENT:
+        return np.int64(-1)
+    arena = load(p[ARENAS], np.int64(parent) % p[PARTS])
+    if arena == 0:
+        return np.int64(-1)
+    return call2(p[TOUCHED], row, arena + np.int64(parent) // p[PARTS] * 8 * p[WORDS])
+
+
 @njit(**_part)
 def settle(p, rows, parents, n):
     """Insert the `n` rows whose hashes are in HASHES and whose groups are on their way into the cache."""
@@ -237,7 +248,9 @@ def settle(p, rows, parents, n):
     p[COUNT] = count
     if p[WANT]:
         for state in range(first, count):
-            hits = call2(p[CHECK], arena + state * width, p[WANT])
+            row = arena + state * width
+            want = p[WANT] & touched(p, row, get32(p[PARENTS], state))
+            hits = call2(p[CHECK], row, want) if want else 0
             if hits:
                 note_bits(p, PREDICATES, hits, state)
 

@@ -40,6 +40,11 @@ class Region:
         self.grow(size)
 
     @property
+    def fixed(self) -> bool:
+        """Does it stay where it is?"""
+        return self._map is not None
+
+    @property
     def address(self) -> int:
         return int(self._bytes.ctypes.data)
 

@@ -33,6 +33,7 @@ class Kernel:
     """A compiled spec: C functions by address (0: absent), and what the search must know of it.
 
     `stop` and `watch` are masks of predicates: the first end the search, of the others the first witness is recorded.
+    `touched` says which predicates can differ between two rows; without symmetry, others need not be looked at again.
     `sorts` holds the sizes of the symmetric sorts; empty means no symmetry.
     """
 
@@ -47,14 +48,16 @@ class Kernel:
     refine: int = 0
     permute: int = 0
     key: int = 0
+    touched: int = 0
     check_deadlock: bool = True
 
 
 class Partition:
     """A share of the states: its memory, its buffers, and the fields `p` by which kernels know them."""
 
-    def __init__(self, kernel: Kernel, me: int, parts: int, memory: int) -> None:
+    def __init__(self, kernel: Kernel, me: int, parts: int, memory: int, arenas: NDArray[np.int64] | None = None) -> None:
         self.words, self.memory = kernel.words, memory
+        self.arenas = np.zeros(parts, np.int64) if arenas is None else arenas  # of all partitions; 0: may move
         self.p = np.zeros(len(k.FIELDS), np.int64)
         self.stats = np.zeros(max(1, kernel.actions), np.int64)
         self.event = np.zeros(4, np.int64)
@@ -67,8 +70,10 @@ class Partition:
         self.put(ME=me, PARTS=parts, WORDS=kernel.words, EXPAND=kernel.expand, CHECK=kernel.check)
         self.put(DEADLOCK=kernel.check_deadlock, QUOTA=NO_LIMIT, BITS=FIRST_BITS, LAST=NO_LIMIT)
         self.put(STATS=address_of(self.stats), EVENT=address_of(self.event), BEST=address_of(self.best))
-        self.put(ENDS=address_of(self.ends))
-        if kernel.sorts:
+        self.put(ENDS=address_of(self.ends), ARENAS=address_of(self.arenas))
+        if not kernel.sorts:  # a canonical row does not show what the step has changed
+            self.put(TOUCHED=kernel.touched)
+        else:
             from .canon import Plan, canonical  # compiled only where there is symmetry
 
             self.plan = Plan(kernel.words, kernel.sorts, kernel.refine, kernel.permute, kernel.key)
@@ -150,6 +155,7 @@ class Partition:
         room = self._room(self.bits, fullest)
         self.arena.grow(room * 8 * self.words)
         self.parents.grow(room * 4)
+        self.arenas[self.me] = self.arena.address if self.arena.fixed or self.parts == 1 else 0
         self.put(ARENA=self.arena.address, PARENTS=self.parents.address, TABLE=self.table.address, ROOM=room)
 
     def grow(self, rows: int) -> bool:

@@ -65,6 +65,7 @@ class Exploration:
             watch,
             self.compiled.sorts if self.symmetry else (),
             check_deadlock=self.deadlock,
+            touched=at["touched"],
             **symmetric,
         )
 

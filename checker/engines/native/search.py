@@ -377,7 +377,8 @@ class Search:
         if old.used_bytes > self._memory // 4:  # no room for both: stay with one
             self.threads = 1
             return
-        parts = [Partition(self.kernel, me, n, self._memory // n) for me in range(n)]
+        arenas = np.zeros(n, np.int64)
+        parts = [Partition(self.kernel, me, n, self._memory // n, arenas) for me in range(n)]
         names, dealt = np.zeros(old.count, np.uint32), np.zeros(n, np.int64)
         old.make_lanes(n)
         first = 0
