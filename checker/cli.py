@@ -287,6 +287,35 @@ def validate(
 
 
 @app.command()
+def mutate(
+    spec: Spec,
+    traces: Annotated[list[str], Argument(metavar="TRACE...", help="Logs that are accepted (NDJSON, .gz too), or `-`.")],
+    binding: Annotated[
+        str | None,
+        Option("--binding", "-b", metavar="FILE", help="How lines and spec meet (default: binding.toml beside the trace)."),
+    ] = None,
+    instance: Instance = None,
+    kinds: Annotated[str, Option("--kinds", metavar="LIST", help="Which changes.")] = "field,drop,duplicate,swap",
+    limit: Annotated[int, Option("--limit", metavar="N", help="At most so many of each kind.", min=1)] = 400,
+    seed: Annotated[int, Option("--seed", metavar="S", help="The same seed, the same mutants.", min=0)] = 0,
+    jobs: Annotated[int, Option("--jobs", metavar="N", help="How many processes.", min=1, max=64)] = 2,
+    json: Json = False,
+) -> int:
+    """Score a spec and a binding: how many small changes of an accepted log are noticed, and how near.
+
+    A field has another value, a line is missing or there twice, two neighbours are swapped.  Exit codes: 0 done, 1 usage, or
+    a log that is not accepted."""
+    from checker.conformance.scored import perform
+
+    answer = perform(spec, traces, binding, instance, kinds, limit, seed, jobs)
+    if json:
+        emit({**answer.data(), "seconds": round(elapsed(), 3)})
+    else:
+        say(answer.lines_of_text())
+    return 0
+
+
+@app.command()
 def linearizable(
     history: Annotated[
         str, Argument(metavar="HISTORY", help="What clients asked and were answered (NDJSON or JSON, .gz too), or `-`.")

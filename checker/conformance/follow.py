@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,12 @@ class Log:
             if name == m.name:
                 self._count(counts, at, m, n)
 
+    def copy(self) -> Log:
+        """Another one with the same messages."""
+        other = Log()
+        other.all, other.found = self.all.copy(), {k: v.copy() for k, v in self.found.items()}
+        return other
+
     def _count(self, counts: Counter[Any], at: tuple[int, ...] | None, m: Rec, n: int) -> None:
         key = m if at is None else tuple(m.values[i] for i in at)
         counts[key] += n
@@ -88,6 +95,13 @@ class Follower:
         self.started: set[Value] = set()
         self.witnesses: dict[str, int] = {}
         self.taken = 0
+
+    def copy(self) -> Follower:
+        """Another one at the same place."""
+        other = copy(self)
+        other.log, other.touched, other.started = self.log.copy(), self.touched.copy(), set(self.started)
+        other.open, other.witnesses = list(self.open), dict(self.witnesses)
+        return other
 
     def own(self, process: str, me: Value) -> State:
         """The variables of one process, by name."""

@@ -8,13 +8,13 @@ after f, so that the search can try other extensions where that matters. Nothing
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from checker.conformance.binding import Binding
 from checker.conformance.fields import MISSING, Fields, Getter, Reader, key_of
-from checker.conformance.lines import Line, Log
+from checker.conformance.lines import Line
 from checker.settings import Mistake
 
 PATIENCE = 20_000  # events that are read ahead to find what must come first
@@ -117,7 +117,7 @@ class Ordering:
         if self.kind == "pairs":
             self.sent, self.received = _ids(binding, reader)
 
-    def events(self, logs: list[Log]) -> Iterator[Event]:
+    def events(self, logs: Sequence[Iterable[Line]]) -> Iterator[Event]:
         """All events in one linear extension of the order."""
         streams = [self._placed(log) for log in logs]
         ordered = (e for s in streams for e in s) if self.kind == "file" else self._merged(streams)
@@ -125,7 +125,7 @@ class Ordering:
             e.seq = n
             yield e
 
-    def _placed(self, log: Log) -> Iterator[Event]:
+    def _placed(self, log: Iterable[Line]) -> Iterator[Event]:
         for e in self.grouping.events(log):
             e.node = _hashable(self.node(e.data))
             if self.kind == "clock":

@@ -8,9 +8,11 @@ values, the durable ones among them are persisted, the vector clock is one furth
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from checker.conformance.binding import Binding, Order
@@ -25,7 +27,7 @@ from checker.core.ir import base_name
 from checker.core.local import bind_local
 from checker.core.meaning import Fault, World
 from checker.core.model import Model
-from checker.core.types import Bool, Enum, Rec, Value
+from checker.core.types import Bool, Enum, Rec, Seq, Value
 from checker.display import Display
 from checker.engines.python.compiled import Step
 from checker.engines.python.source import TooLarge
@@ -33,7 +35,17 @@ from checker.explain import Explainer
 from checker.settings import Mistake
 from checker.stuck import run
 
-AROUND = ("lost", "duplicated", "partition", "heal", "invoke", "return")  # lines about the world around the nodes
+# What the lines about the world around the nodes tell, besides `n`, `at` and `event`.
+AROUND = {
+    "crash": {"node"},
+    "lost": {"node", "id"},
+    "duplicated": {"node", "id"},
+    "partition": {"sides"},
+    "heal": set[str](),
+    "invoke": {"node", "client", "number", "op", "args"},
+    "return": {"node", "client", "number", "result"},
+}
+MAYBE = {"client", "result", "node"}
 
 
 class Rejected(Exception):
@@ -109,12 +121,42 @@ class Replay:
         self.channels: dict[tuple[str, str], list[str]] = {}  # fifo: the ids on their way, in order
         self.keeps = self.instance.network == "set"
         self.numbers: dict[str, int] = {}
+        self.asked: dict[tuple[Any, Any], list[int]] = {}  # what a client asked where
+        self.times: dict[tuple[str, Any], float] = {}
         self.counts: Counter[str] = Counter()
 
     def _node(self, name: str, process: str, identity: Any) -> Node:
         own = next((a for a in self.instance.actions if a.process == process), None)
         ident = dict(own.params).get("self") if own else None
         return Node(name, process, self.written.read(ident, identity) if ident else None)
+
+    def copy(self) -> Replay:
+        """Another one at the same place."""
+        other = copy(self)
+        other.follower = self.follower.copy()
+        other.nodes = {n: replace(x) for n, x in self.nodes.items()}
+        other.sent, other.numbers, other.times, other.counts = (
+            dict(self.sent),
+            dict(self.numbers),
+            dict(self.times),
+            self.counts.copy(),
+        )
+        other.asked = {k: list(v) for k, v in self.asked.items()}
+        other.channels = {k: list(v) for k, v in self.channels.items()}
+        return other
+
+    def position(self) -> Any:
+        """Equal for two that will take the same lines alike."""
+        return (
+            self.nodes,
+            self.numbers,
+            self.times,
+            self.asked,
+            self.channels,
+            self.sent,
+            self.follower.state,
+            self.follower.log.all,
+        )
 
     # ── a line ──
 
@@ -125,22 +167,56 @@ class Replay:
         if e.early:
             raise Rejected("order", e.early)
         self._numbered(line)
-        match d.get("event"):
+        self._timed(line)
+        if (what := str(d.get("event"))) in AROUND:
+            self._told_all(d, what)
+        match what:
             case "run":
                 return
             case "step" | "start" | "restart":
                 self._step(d, self._known(d.get("node")))
             case "crash":
                 self._known(d.get("node")).running = False  # perhaps again: while it was starting, of which there is no line then
-            case "lost" | "duplicated" as what:
+            case "lost" | "duplicated":
                 m = self._message(d.get("id"))
                 if m.target != d.get("node"):
                     raise Rejected("message", f"{d['id']} is not for {d.get('node')}, but for {m.target}")
                 if what == "lost" and not self.keeps:
                     raise Rejected("message", f"a {self.instance.network} network loses nothing")
-            case what if what not in AROUND:
+            case "partition":
+                self._divided(d["sides"])
+            case "invoke" | "return":
+                self._asked(d, what)
+            case _ if what not in AROUND:
                 raise Rejected("behaviour", f"there is no event `{what}` in a record")
-        self.counts[str(d.get("event"))] += 1
+        self.counts[what] += 1
+
+    def _told_all(self, d: dict[str, Any], what: str) -> None:
+        """Such a line says just what such a line says."""
+        have = d.keys() - {"n", "at", "event"}
+        if more := sorted(have - AROUND[what]):
+            raise Rejected("behaviour", f"`{what}` has no `{more[0]}`")
+        if less := sorted(AROUND[what] - have - MAYBE):
+            raise Rejected("behaviour", f"`{what}` has a `{less[0]}`")
+
+    def _divided(self, sides: Any) -> None:
+        """Each node is on one side."""
+        if sorted(str(x) for side in sides for x in side) != sorted(self.nodes):
+            raise Rejected("behaviour", f"the sides of a partition are all of {', '.join(self.nodes)}")
+
+    def _asked(self, d: dict[str, Any], what: str) -> None:
+        """A client asks, and is answered what it has asked."""
+        who, number = (d.get("node"), d.get("client")), d["number"]
+        name = str(who[1] or who[0])
+        if name in self.nodes or type(number) is not int:
+            raise Rejected("behaviour", f"{name} is no client that asks by number")
+        asked = self.asked.setdefault(who, [])
+        if what == "invoke":
+            if asked and number < asked[-1]:
+                raise Rejected("behaviour", f"{name} asks number {number} after number {asked[-1]}")
+            asked.append(number)
+        elif number not in asked[bisect_left(asked, number) :][:1]:
+            raise Rejected("behaviour", f"{name} has not asked number {number} here")
 
     def _numbered(self, line: Line) -> None:
         """Lines are numbered one after the other, from each start of a recorder on."""
@@ -148,6 +224,17 @@ class Replay:
         if n != before + 1 and not (n == 1 and line.data.get("event") == "run"):
             raise Rejected("order", f"a line is missing: `n` is {n}, and was {before} in the line before")
         self.numbers[line.file] = before + 1 if n != 1 else 1
+
+    def _timed(self, line: Line) -> None:
+        """Time does not run backwards at a node, as long as its recorder runs."""
+        at, key = line.data.get("at"), (line.file, line.data.get("node"))
+        if isinstance(at, bool) or not isinstance(at, int | float):
+            raise Rejected("order", "it does not say when (`at`)")
+        if line.data.get("event") == "run":
+            self.times = {k: t for k, t in self.times.items() if k[0] != line.file}
+        if at < self.times.get(key, at):
+            raise Rejected("order", f"time runs backwards: it is {at}, and was {self.times[key]} in the line before of {key[1]}")
+        self.times[key] = at
 
     def _known(self, name: Any) -> Node:
         if name not in self.nodes:
@@ -322,18 +409,31 @@ class Replay:
             raise Rejected("state", "it has no `state`")
         if more := [v for v in state if v not in now]:
             raise Rejected("state", f"{node.process} has no variable `{more[0]}`")
-        changed = {v for v, x in now.items() if v not in before or before[v] != x}
+        changed = {v for v, x in now.items() if v not in before or (before[v] is not x and before[v] != x)}
         for v in sorted(changed | state.keys()):
-            want = self.display.value(now[v], self.written.type(v))
             if v not in state:
-                raise Rejected("state", f"`{v}` becomes {want} in the spec, and the log does not say so")
-            if (got := self.value(self.written.type(v), state[v], v)) != now[v]:
-                told = self.display.value(got, self.written.type(v))
+                raise Rejected("state", f"`{v}` becomes {self._told(v, now[v])} in the spec, and the log does not say so")
+            if (got := self._variable(v, state[v], before)) is not now[v] and got != now[v]:
+                want, told = self._told(v, now[v]), self._told(v, got)
                 raise Rejected("state", f"`{v}` is {want} after the step in the spec, but {told} in the log")
         durable = sorted(v for v in changed if self.instance.vars[v].durable)
         if d.get("persisted") != durable:
             have = d.get("persisted")
             raise Rejected("state", f"{', '.join(durable) or 'nothing'} has to be persisted, and the log says {have}")
+
+    def _told(self, name: str, v: Value) -> str:
+        text = self.display.value(v, self.written.type(name))
+        return text if len(text) < 400 else text[:200] + " … " + text[-190:]
+
+    def _variable(self, name: str, j: Any, before: dict[str, Value]) -> Value:
+        """The value of a variable as a line gives it; of a sequence perhaps only what is new."""
+        t = self.written.type(name)
+        if not isinstance(t, Seq) or not isinstance(j, dict):
+            return self.value(t, j, name)
+        old, keep, add = before.get(name), j.get("keep"), j.get("add")
+        if not (isinstance(old, tuple) and type(keep) is int and 0 <= keep <= len(old) and isinstance(add, list)):
+            raise Rejected("state", f"`{name}` keeps {keep} items of {len(old) if isinstance(old, tuple) else 'no'} before")
+        return old[:keep] + tuple(self.value(t.elem, x, name) for x in add)
 
     def _clock(self, d: dict[str, Any], node: Node, received: Sent | None, starts: bool) -> None:
         """Is the vector clock that of the node, with what the message knew, one further?"""
@@ -380,12 +480,16 @@ class Validated:
     unchecked: list[str] = field(default_factory=list)
 
 
+def ordered(logs: Sequence[Iterable[Line]]) -> Ordering:
+    """The order of the lines of a record, or of those of the nodes of a run."""
+    order = Order("clock" if len(logs) > 1 else "file", clock="clock")
+    return Ordering(Binding("<record>", "", order=order), Reader())
+
+
 def validated(model: Model, logs: list[Log]) -> Validated:
     """Holds a record, or those of the nodes of one run, against its spec.  Raises Mistake, BindError."""
     about = next(iter(logs[0]))
-    replay = Replay(model, about)
-    order = Order("clock" if len(logs) > 1 else "file", clock="clock")
-    ordering = Ordering(Binding(about.file, "", order=order), Reader())
+    replay, ordering = Replay(model, about), ordered(logs)
     out = Validated(replay.instance)
     last = about
     try:

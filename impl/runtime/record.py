@@ -11,7 +11,8 @@ The first line says of which run it is: what `checker/conformance/record.py` has
 Numbers of more than 63 bits are texts there.  `choices` are [name, value], in order.
 `event` is "step" (also "start" and "restart"), "crash", "lost", "duplicated", "partition" or "heal".  `at` is in seconds
 of the run's clock; `clock` the vector clock after the step; `state` what changed, or everything.
-Values are plain JSON: identities by their names, sets as sorted lists, maps as objects.
+Values are plain JSON: identities by their names, sets as sorted lists, maps as objects.  Of a sequence that a node has told
+before, `{"keep": n, "add": [...]}` are its first n items and some more: a line costs what happened, not what there is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 import msgspec
 
 from checker.core.ir import base_name
-from checker.core.types import Value
+from checker.core.types import MapOf, Seq, Value
 from checker.trace import Plain
 from impl.runtime.core import Envelope, Ready
 from impl.runtime.plan import Plan
@@ -36,7 +37,11 @@ class Recorder:
     def __init__(self, plan: Plan, write: Callable[[bytes], Any], whole: bool = False) -> None:
         self.plan, self.write, self.whole = plan, write, whole
         self.plain = Plain(plan.nodes.instance)
-        self.n = 0
+        self.n, self.at = 0, 0.0
+        own = plan.nodes.instance.vars.items()
+        types = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in own}
+        self.sequences = {n for n, t in types.items() if isinstance(t, Seq)}
+        self.told: dict[str, dict[str, Any]] = {}  # those of each node as they were last
 
     def begin(self, at: float) -> None:
         """The line about the run."""
@@ -48,17 +53,21 @@ class Recorder:
 
     def line(self, at: float, node: str | None, event: str, **more: Any) -> None:
         self.n += 1
-        data = {"n": self.n, "at": round(at, 6), "node": node, "event": event, **more}
+        self.at = max(self.at, round(at, 6))  # clocks of machines are set back now and then
+        data = {"n": self.n, "at": self.at, "node": node, "event": event, **more}
         self.write(ENCODER.encode({k: v for k, v in data.items() if v is not None}) + b"\n")
 
     def step(self, at: float, r: Ready) -> None:
         """One atomic step of a node."""
         a = r.action
         state = r.state if self.whole else r.changed
+        kind = a.action.kind if a.action.kind in ("start", "restart") else "step"
+        if kind != "step" or self.whole:
+            self.told[r.node] = {}
         self.line(
             at,
             r.node,
-            a.action.kind if a.action.kind in ("start", "restart") else "step",
+            kind,
             action=a.action.name,
             params={n: self.value(v) for (n, _), v in zip(a.params, r.params, strict=True)},
             choices=[[base_name(n), self.value(v)] for n, v in r.choices],
@@ -66,7 +75,7 @@ class Recorder:
             sent=[self.message(e, "to", e.target) for e in r.send],
             persisted=sorted(r.persist),
             clock=dict(sorted(r.clock.items())),
-            state={v: self.value(x) for v, x in sorted(state.items())},
+            state={v: self.variable(r.node, v, x) for v, x in sorted(state.items())},
         )
 
     def message(self, e: Envelope, word: str, who: str) -> dict[str, Any]:
@@ -75,5 +84,25 @@ class Recorder:
         own = {n: self.value(v) for (n, _), v in zip(fields, e.fields, strict=True)}
         return {"id": e.id, word: who, "message": e.message, **own}
 
+    def variable(self, node: str, name: str, v: Any) -> Any:
+        """The value of a variable: of a sequence that was told before what is new."""
+        if name not in self.sequences:
+            return self.value(v)
+        old = self.told[node].get(name, ())
+        self.told[node][name] = v
+        keep = common(old, v)
+        return {"keep": keep, "add": [self.value(x) for x in v[keep:]]} if 2 * keep > len(v) else self.value(v)
+
     def value(self, v: Value) -> Any:
         return self.plain.value(v)
+
+
+def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
+    """How many items at their start two sequences have in common."""
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while low + 1 < high:  # so many are equal; so many are not
+        middle = (low + high) // 2
+        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle)
+    return low

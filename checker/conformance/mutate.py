@@ -1,0 +1,259 @@
+"""How many small changes of a log are noticed: the score of a spec and its binding on a log that they accept.
+
+The original is validated once.  Where a mutant begins, the validation is copied and goes on with the changed lines, until nothing
+explains an event, or the copy stands where the original does: then it explains the rest, too.
+
+A mutant that is accepted is one of three.  *same*: the field is read, and both values mean the same to the binding; or the
+order of the log tells of no difference.  *explained*: the log tells of something else, which the spec allows as well.
+*unread*: nothing looks at the field here, so nothing could be noticed.  The first two are equivalent to the original; the
+third is not, and counts against the score.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from checker.conformance.courses import Course
+from checker.conformance.lines import Line
+from checker.conformance.mutants import Mutant
+from checker.conformance.order import Event
+
+NEVER = "\0"  # a value that no field has
+NEAR = 3  # events
+
+
+@dataclass
+class Outcome:
+    """What came of a mutant.  `is_`: rejected, same, explained, unread or inconclusive; `distance`: events from the change
+    to the rejection."""
+
+    mutant: Mutant
+    place: str
+    title: str
+    is_: str
+    distance: int = 0
+    at: str = ""
+
+    def data(self) -> dict[str, Any]:
+        m = self.mutant
+        told = {"field": m.field, "old": m.old, "new": m.new} if m.kind == "field" else {}
+        where = {"rejected_at": self.at, "distance": self.distance} if self.is_ == "rejected" else {}
+        return {"kind": m.kind, "place": self.place, "event": self.title, **told, "outcome": self.is_, **where}
+
+
+@dataclass
+class Score:
+    """Counts of mutants of one sort."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    distances: list[int] = field(default_factory=list)
+
+    def add(self, o: Outcome) -> None:
+        self.counts[o.is_] += 1
+        if o.is_ == "rejected":
+            self.distances.append(o.distance)
+
+    @property
+    def all(self) -> int:
+        return self.counts.total()
+
+    @property
+    def rejected(self) -> int:
+        return self.counts["rejected"]
+
+    @property
+    def different(self) -> int:
+        """Those that are not equivalent to the original."""
+        return self.all - self.counts["same"] - self.counts["explained"]
+
+    def within(self, n: int) -> int:
+        return sum(d <= n for d in self.distances)
+
+    def data(self) -> dict[str, Any]:
+        names = ("rejected", "same", "explained", "unread", "inconclusive")
+        return {
+            "mutants": self.all,
+            **{n: self.counts[n] for n in names},
+            "not_equivalent": self.different,
+            "rejected_of_all": share(self.rejected, self.all),
+            "rejected_of_not_equivalent": share(self.rejected, self.different),
+            "at_the_change": share(self.within(0), self.rejected),
+            f"within_{NEAR}": share(self.within(NEAR), self.rejected),
+            "farthest": max(self.distances, default=0),
+        }
+
+
+def share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def scores(outcomes: Iterable[Outcome], key: Callable[[Outcome], Any]) -> dict[Any, Score]:
+    """One score for each key, in the order in which they occur."""
+    out: dict[Any, Score] = {}
+    for o in outcomes:
+        out.setdefault(key(o), Score()).add(o)
+    return out
+
+
+# ── where a mutant and the original part ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Parting:
+    """The event at which a mutant begins, and how many of the original's it replaces by which."""
+
+    mutant: Mutant
+    at: int
+    gone: int
+    come: list[Event]
+
+
+class Partings:
+    """Finds the events of mutants.  Where each line is an event and the order is that of the file, that is simple; otherwise the
+    changed lines are put in order again."""
+
+    def __init__(self, course: Course, files: list[list[Line]]) -> None:
+        self.course, self.files = course, files
+        self.order = course.order
+        self.events = list(self.order.events(files))
+        self.position = {id(line): n for n, e in enumerate(self.events) for line in e.lines}
+        self.single = self.order.grouping.by is None and self.order.grouping.begin is None
+        self.simple = self.single and self.order.kind == "file"
+
+    def of(self, m: Mutant) -> Parting:
+        lines = self.files[m.file]
+        new = m.applied(lines)
+        if self.simple:
+            at = self.position[id(lines[m.at])]
+            return Parting(m, at, m.span, [self._event(line, at + i) for i, line in enumerate(new)])
+        if self.single and m.kind == "field" and self.order.kind != "pairs":
+            at = self.position[id(lines[m.at])]
+            old, alone = self.events[at], self._event(new[0], at)
+            if (alone.node, alone.clock, alone.time) == (old.node, old.clock, old.time):
+                alone.seq, alone.early = old.seq, old.early
+                return Parting(m, at, 1, [alone])
+        return self._ordered(m, [*lines[: m.at], *new, *lines[m.at + m.span :]])
+
+    def _event(self, line: Line, seq: int) -> Event:
+        (e,) = self.order.events([[line]])
+        e.seq = seq
+        return e
+
+    def _ordered(self, m: Mutant, lines: list[Line]) -> Parting:
+        files = [*self.files[: m.file], lines, *self.files[m.file + 1 :]]
+        new, old = list(self.order.events(files)), self.events
+        start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if not _alike(a, b)), min(len(old), len(new)))
+        most = min(len(old), len(new)) - start
+        ends = zip(reversed(old), reversed(new), strict=False)
+        end = next((i for i, (a, b) in enumerate(ends) if i >= most or not _alike(a, b)), most)
+        return Parting(m, start, len(old) - start - end, new[start : len(new) - end])
+
+
+def _alike(a: Event, b: Event) -> bool:
+    return a.early == b.early and len(a.lines) == len(b.lines) and all(x is y for x, y in zip(a.lines, b.lines, strict=True))
+
+
+# ── going through ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Mutation:
+    """Tries mutants of a log.  `make()` gives the courses from its beginning: the cheap one first, the one that decides last."""
+
+    def __init__(self, make: Callable[[], list[Course]], files: list[list[Line]]) -> None:
+        self.make, self.files = make, files
+        self.partings = Partings(make()[-1], files)
+        self.events = self.partings.events
+
+    def accepted(self) -> Event | None:
+        """Is the original accepted?  If not, the event that nothing explains."""
+        for course in self.make():
+            bad = next((e for e in self.events if not course.take(e)), None)
+            if bad is None and course.end():
+                return None
+        return bad or self.events[-1]
+
+    def outcomes(self, mutants: list[Mutant]) -> list[Outcome]:
+        """What comes of mutants, in the order of the log."""
+        todo = sorted((self.partings.of(m) for m in mutants), key=lambda p: p.at)
+        courses, at, out = self.make(), 0, []
+        for p in todo:
+            for e in self.events[at : p.at]:
+                courses = [c for c in courses if c.take(e)]  # a cheap one may come to its end
+            at = p.at
+            out.append(self._outcome(p, courses))
+        return out
+
+    def _outcome(self, p: Parting, courses: list[Course]) -> Outcome:
+        line = self.files[p.mutant.file][p.mutant.at]
+        ends: tuple[int, Event, str] | None = None
+        title = courses[-1].title(self.events[self.partings.position[id(line)]])
+        for course in courses:
+            if (ends := self._run(course, p)) is None:
+                return Outcome(p.mutant, line.place, title, self._accepted(courses[-1], p))
+        assert ends
+        n, e, cut = ends
+        if cut:
+            return Outcome(p.mutant, line.place, title, "inconclusive")
+        return Outcome(p.mutant, line.place, title, "rejected", max(0, n - max(len(p.come) - 1, 0)), e.place)
+
+    def _run(self, course: Course, p: Parting) -> tuple[int, Event, str] | None:
+        """Where a mutant is rejected, counted from where it begins, and why that may be wrong; None if it is not."""
+        mine, original = course.copy(), course.copy()
+        for n, e in enumerate(p.come):
+            if not mine.take(e):
+                return n, e, mine.cut
+        rest = self.events[p.at + p.gone :]
+        alive = all(original.take(e) for e in self.events[p.at : p.at + p.gone])
+        look = 0
+        for n, e in enumerate(rest):
+            if n == look:
+                if alive and mine.same(original):
+                    return None
+                look = 2 * look + 1
+            if not mine.take(e):
+                return len(p.come) + n, e, mine.cut
+            alive = alive and original.take(e)
+        if mine.end():
+            return None
+        return len(p.come) + len(rest) - 1, self.events[-1], mine.cut
+
+    def _accepted(self, course: Course, p: Parting) -> str:
+        """Which kind of mutant one is that is accepted."""
+        m, old = p.mutant, self._mean(course, self.events[p.at : p.at + p.gone])
+        if self._mean(course, p.come) != old:
+            return "explained"
+        if m.kind != "field":
+            return "same"
+        never = self.partings.of(replace(m, new=NEVER))
+        unread = never.at == p.at and self._mean(course, never.come) == old
+        return "unread" if unread else "same"
+
+    def _mean(self, course: Course, events: list[Event]) -> list[Any]:
+        """What events say, without those that are ignored."""
+        return [x for x in map(course.meaning, events) if x is not None]
+
+
+_forked: Mutation
+
+
+def tried(mutation: Mutation, mutants: list[Mutant], jobs: int) -> Iterator[Outcome]:
+    """All outcomes, in several processes if that is worth it."""
+    if jobs < 2 or len(mutants) < 2 * jobs or "fork" not in multiprocessing.get_all_start_methods():
+        yield from mutation.outcomes(mutants)
+        return
+    global _forked
+    _forked = mutation
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        for found in pool.imap_unordered(_share, [mutants[i::jobs] for i in range(jobs)]):
+            yield from found
+
+
+def _share(mutants: list[Mutant]) -> list[Outcome]:
+    return _forked.outcomes(mutants)
+
+
+__all__ = ["Mutation", "Outcome", "Score", "scores", "share", "tried"]
