@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, event, given, reject, seed, settings
 from models import shrinking_specs, specs
 
 from checker.core.bind import BindError
+from checker.engines.native import compile
 
 COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
@@ -47,6 +48,19 @@ def compare(text: str) -> None:
 @given(specs())
 def test_random_specs(text: str) -> None:
     compare(text)
+
+
+def test_random_specs_compiled_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long modules are; what runs on is compiled again."""
+    monkeypatch.setattr(compile, "LONG", 0)
+    monkeypatch.setattr(compile, "LOSS", 0)
+
+    @settings(COMMON, max_examples=10, derandomize=True, phases=[Phase.generate])
+    @given(shrinking_specs())
+    def run(text: str) -> None:
+        compare(text)
+
+    run()
 
 
 SEED = int(os.environ.get("SPECTRACE_SEED", "0"))

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -191,6 +192,17 @@ def lattice_check(row, want):
     return hits & want
 
 
+@cfunc(CHECK)
+def lattice_touched(row, old):
+    """The predicates that look at a coordinate in which two rows differ."""
+    seen = np.array([1 | 8 | 1 << 61, 1 | 8, 1 | 2 | 8])
+    hits = 0
+    for axis in range(3):
+        if get(row, axis) != get(old, axis):
+            hits |= seen[axis]
+    return hits
+
+
 @contextmanager
 def lattice(**settings: int) -> Iterator[Callable[..., Kernel]]:
     """A lattice of side 5 with some dials turned; gives a maker of kernels."""
@@ -318,6 +330,16 @@ def test_high_bits_and_several_predicates_at_once(threads: int) -> None:
         outcome = explore(kernel(stop=1 << 61, watch=2 | 4 | 8), threads)
     assert [(e.which, e.depth) for e in outcome.events] == [(61, 1)]
     assert {bit: depth for bit, (_, depth) in outcome.witnesses.items()} == {3: 0}
+
+
+@pytest.mark.parametrize("stop", [0, 1, 2, 8, 1 << 61])
+def test_only_predicates_that_a_step_has_touched_are_asked_again(threads: int, stop: int) -> None:
+    watch = (1 | 2 | 4 | 8 | 1 << 61) & ~stop
+    with lattice() as kernel:
+        all_asked, some_asked = (
+            explore(kernel(stop=stop, watch=watch, touched=touched), threads) for touched in (0, lattice_touched.address)
+        )
+    assert essence(some_asked) == essence(all_asked)
 
 
 def test_an_initial_state_that_hits_a_stopping_predicate_is_not_expanded(threads: int) -> None:
@@ -521,6 +543,22 @@ def test_progress_is_reported_from_the_calling_thread(monkeypatch: pytest.Monkey
     assert [p.distinct for p in seen] == sorted(p.distinct for p in seen)
     assert 0 < seen[-1].distinct <= outcome.distinct
     assert all(p.transitions <= outcome.transitions and p.depth <= outcome.depth for p in seen)
+
+
+def test_better_functions_take_over_once(threads: int) -> None:
+    kernel, calls = two_phase_kernel(7, watch=6), list[dict[str, int]]()
+
+    def better() -> dict[str, int]:
+        calls.append({"expand": kernel.expand, "check": kernel.check, "touched": 0})
+        return calls[-1]
+
+    lame = replace(kernel, check=0)  # where nothing is watched yet, it is not called
+    search = Search(replace(lame, watch=0), Limits(), threads, better=(0.0, better))
+    search._slice = 300
+    outcome = search.run()
+    assert len(calls) == 1
+    assert (search.kernel.check, search.kernel.expand) == (kernel.check, kernel.expand)
+    assert essence(outcome) == essence(explore(two_phase_kernel(7), threads))
 
 
 @pytest.mark.parametrize("run", range(2))

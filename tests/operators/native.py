@@ -49,7 +49,7 @@ class Batch:
         """Machine code for what was added.  `remember` it for the next run, unless it will not come again."""
         head = [DECLARATIONS, "declare i64 @llvm.umin.i64(i64, i64)"]
         ir = "\n".join([*head, *(f.text() for f in self.functions), *self.module.text()])
-        self.engine = load(ir) if remember else engine(compile_ir(ir))
+        self.engine = load(ir)[0] if remember else engine(compile_ir(ir))
         return self
 
     def run(self, name: str, vars: dict[str, Type], t: Type, rows: Rows) -> list[list[int] | None]:

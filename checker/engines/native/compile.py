@@ -5,6 +5,7 @@ The ABI is the one `search.Kernel` describes: rows of 64-bit words in, rows out,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -29,6 +30,9 @@ ACT = [
 ]
 JUDGE = [("ptr noalias nocapture readonly", "src"), ("ptr noalias nocapture readonly", "row"), ("ptr noalias", "event")]
 MAX_PREDICATES = 62
+LONG = 12_000  # lines from which on a module is first compiled the quick way
+SECONDS_PER_LINE = 35e-6  # that the thorough way takes, about,
+LOSS = 10  # and code of the quick way takes a tenth more time
 
 
 class Unsupported(Exception):
@@ -44,6 +48,22 @@ class Compiled:
     sites: list[Site]
     sorts: tuple[int, ...]
     engines: list[Any]
+    draft: str | None = None  # the main module, if it was compiled the quick way
+
+    @property
+    def worthwhile(self) -> float:
+        """After so many seconds of running it pays to compile the draft again."""
+        return LOSS * SECONDS_PER_LINE * self.draft.count("\n") if self.draft else math.inf
+
+    def improve(self) -> dict[str, int]:
+        """Compiles the draft the thorough way: the better functions, by name."""
+        assert self.draft
+        engine, _ = load(self.draft)
+        self.engines.append(engine)
+        self.draft = None
+        found = {n: engine.get_function_address(n) for n in ("expand", "check", "touched")}
+        self.addresses.update(found)
+        return found
 
 
 class Compiler:
@@ -207,11 +227,13 @@ def compile_program(program: Program, symmetry: bool, extra: dict[str, list[Expr
     compiler = Compiler(program, symmetry)
     for name, exprs in (extra or {}).items():
         compiler.add_predicates(name, exprs)
-    engines = [load(ir) for ir in compiler.build()]
+    main, *rest = compiler.build()
+    engine, thorough = load(main, quick=main.count("\n") > LONG)
+    engines = [engine, *(load(ir)[0] for ir in rest)]
     names = ["expand", "initial", "check", "touched", "refine", "permute", "key", *(extra or {})]
     addresses = {n: max(e.get_function_address(n) for e in engines) for n in names}  # 0: it is not in there
     sites = sorted(compiler.sites, key=lambda s: compiler.sites[s])
-    return Compiled(compiler.layout, addresses, sites, tuple(compiler.sorts.values()), engines)
+    return Compiled(compiler.layout, addresses, sites, tuple(compiler.sorts.values()), engines, None if thorough else main)
 
 
 __all__ = ["Compiled", "compile_program"]

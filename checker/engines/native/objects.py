@@ -1,5 +1,8 @@
 """LLVM IR → machine code in memory, remembered between runs.
 
+Two ways lead there. The thorough one is LLVM's usual pipeline; the quick one, a few passes that matter most, takes half the
+time for code that takes a tenth longer, and is for long modules, as long as nobody knows whether they will run for long.
+
 The same IR on the same machine gives the same object code, so it is kept in the user's cache folder under a hash of all it
 depends on. A cache that cannot be read or written is as good as none: nothing depends on it but time.
 """
@@ -28,20 +31,22 @@ def machine() -> Any:
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, codemodel="jitdefault")
 
 
-def load(ir: str) -> Any:
-    """An engine that holds the module's machine code: ask it for addresses, and keep it as long as they are used."""
-    path = _folder() / _key(ir)
-    code = _read(path)
-    engine = _engine(code) if code else None
-    if engine is None:
-        code = compile_ir(ir)
-        _write(path, code)
-        engine = _engine(code)
-        assert engine is not None
-    return engine
+def load(ir: str, quick: bool = False) -> tuple[Any, bool]:
+    """An engine that holds the module's machine code (ask it for addresses, and keep it as long as they are used), and whether
+    that was made the thorough way, which it is even if asked for quickly where it is known from before."""
+    for thorough in (True, False) if quick else (True,):
+        code = _read(_folder() / _key(ir, thorough))
+        engine = _engine(code) if code else None
+        if engine is not None:
+            return engine, thorough
+    code = compile_ir(ir, not quick)
+    _write(_folder() / _key(ir, not quick), code)
+    engine = _engine(code)
+    assert engine is not None
+    return engine, not quick
 
 
-def compile_ir(ir: str) -> bytes:
+def compile_ir(ir: str, thorough: bool = True) -> bytes:
     """Optimised object code for a module."""
     target = machine()
     module = llvm.parse_assembly(ir)
@@ -49,8 +54,20 @@ def compile_ir(ir: str) -> bytes:
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = options.slp_vectorization = False
     builder = llvm.create_pass_builder(target, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = builder.getModulePassManager() if thorough else _few_passes()
+    passes.run(module, builder)
     return bytes(target.emit_object(module))
+
+
+def _few_passes() -> Any:
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_new_gvn_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_aggressive_dce_pass()
+    return passes
 
 
 def _engine(code: bytes) -> Any:
@@ -65,8 +82,9 @@ def _engine(code: bytes) -> Any:
     return engine
 
 
-def _key(ir: str) -> str:
-    about = f"{llvmlite.__version__} {llvm.llvm_version_info} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+def _key(ir: str, thorough: bool) -> str:
+    processor = f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    about = f"{llvmlite.__version__} {llvm.llvm_version_info} {processor} {thorough}"
     return hashlib.sha256(f"{about}\n{ir}".encode()).hexdigest()
 
 

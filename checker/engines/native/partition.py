@@ -67,13 +67,12 @@ class Partition:
         self.arena = Region(min(memory, ids * 8 * self.words))
         self.parents = Region(min(memory, ids * 4))
         self.table = Region(max(min(memory, k.GROUP_BYTES << MAX_BITS), k.GROUP_BYTES << FIRST_BITS))
-        self.put(ME=me, PARTS=parts, WORDS=kernel.words, EXPAND=kernel.expand, CHECK=kernel.check)
+        self.put(ME=me, PARTS=parts, WORDS=kernel.words)
+        self.use(kernel)
         self.put(DEADLOCK=kernel.check_deadlock, QUOTA=NO_LIMIT, BITS=FIRST_BITS, LAST=NO_LIMIT)
         self.put(STATS=address_of(self.stats), EVENT=address_of(self.event), BEST=address_of(self.best))
         self.put(ENDS=address_of(self.ends), ARENAS=address_of(self.arenas))
-        if not kernel.sorts:  # a canonical row does not show what the step has changed
-            self.put(TOUCHED=kernel.touched)
-        else:
+        if kernel.sorts:
             from .canon import Plan, canonical  # compiled only where there is symmetry
 
             self.plan = Plan(kernel.words, kernel.sorts, kernel.refine, kernel.permute, kernel.key)
@@ -87,6 +86,10 @@ class Partition:
     def put(self, **fields: int) -> None:
         for name, value in fields.items():
             self.p[getattr(k, name)] = value
+
+    def use(self, kernel: Kernel) -> None:
+        """The spec's functions.  A canonical row does not show what a step has changed."""
+        self.put(EXPAND=kernel.expand, CHECK=kernel.check, TOUCHED=0 if kernel.sorts else kernel.touched)
 
     def __getattr__(self, name: str) -> int:
         """The fields the driver reads, in lower case."""

@@ -46,7 +46,8 @@ class Exploration:
         limits = limits or Limits()
         bounds = SearchLimits(limits.max_states, limits.max_depth, limits.max_memory, limits.time_limit)
         report = (lambda p: progress(_progress(p))) if progress else None
-        self.search = Search(self._kernel(), bounds, threads, report)
+        better = (self.compiled.worthwhile, self.compiled.improve) if self.compiled.draft else None
+        self.search = Search(self._kernel(), bounds, threads, report, better)
         outcome = self.search.run()
         return self._result(outcome)
 
