@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from checker.core.ir import Expr
+from checker.core.ir import Expr, If
 from checker.core.layout import StateLayout, state_layout
 from checker.core.lower import Program, Site
+from checker.core.miniscope import miniscope
+from checker.core.operators.table import FALSE, apply
 from checker.core.typed import reads
 from checker.engines.native.codegen import PREDICATE_BUDGET, STEP_BUDGET, Actions, Costs, Expressions, judging
 from checker.engines.native.emit import DECLARATIONS, Fn
@@ -166,15 +168,30 @@ class Compiler:
         gen = Expressions(fn, self.module, self.layout, Costs(PREDICATE_BUDGET))
         found = fn.alloca()
         fn.store(0, found)
-        for k, e in enumerate(exprs):
+
+        def note(bit: int) -> None:
+            fn.store(fn.bin("or", fn.load(found), 1 << bit), found)
+
+        k = 0
+        while k < len(exprs):
             look, hit, after = fn.fresh("look"), fn.fresh("hit"), fn.fresh("after")
-            fn.branch(fn.icmp("ne", fn.bin("and", "%want", 1 << k), 0), look, after)
+            defined = _shared(exprs, k)
+            fn.branch(fn.icmp("ne", fn.bin("and", "%want", (3 if defined else 1) << k), 0), look, after)
             fn.label(look)
-            gen.branch(e, hit, after, {})
+            if defined:
+                fine, fault = fn.fresh("fine"), fn.fresh("fault")
+                gen.branch(miniscope(defined.cond), fine, fault, {})
+                fn.label(fault)
+                note(k)
+                fn.jump(after)
+                fn.label(fine)
+                k += 1
+            gen.branch(miniscope(defined.then if defined else exprs[k]), hit, after, {})
             fn.label(hit)
-            fn.store(fn.bin("or", fn.load(found), 1 << k), found)
+            note(k)
             fn.label(after)
-        fn.ret(f"i64 {fn.load(found)}")
+            k += 1
+        fn.ret(f"i64 {fn.num(fn.bin('and', fn.load(found), '%want'))}")
         self.functions.append(fn)
 
     def _touched(self, name: str, exprs: list[Expr]) -> None:
@@ -220,6 +237,12 @@ class Compiler:
                 getattr(gen, name)()
             fn.ret("void")
             self.functions.append(fn)
+
+
+def _shared(exprs: list[Expr], k: int) -> If | None:
+    """Expression k + 1, if that is `c and …` and expression k is `not c`: then c is evaluated once for both."""
+    e = exprs[k + 1] if k + 1 < len(exprs) else None
+    return e if isinstance(e, If) and e.orelse == FALSE and exprs[k] == apply("not", e.cond) else None
 
 
 def compile_program(program: Program, symmetry: bool, extra: dict[str, list[Expr]] | None = None) -> Compiled:
