@@ -19,6 +19,7 @@ import msgspec
 from checker.settings import Mistake
 from impl.runtime.host import CLIENT, Cluster
 from impl.runtime.kv import LONGEST
+from impl.runtime.locks import Doing
 from impl.runtime.wire import DECODER, frame
 
 PATIENCE, PAUSE = 1.0, 0.05  # seconds that a node gets to answer; until the next is asked
@@ -49,6 +50,20 @@ class Session:
                     return result
             time.sleep(PAUSE)
         raise Mistake(f"no answer in {self.limit:g} seconds", "is the cluster running, and a majority of it?")
+
+    def do(self, doing: Doing) -> Any:
+        """Asks and waits as a generator says (locks.py); what it returns."""
+        answer = None
+        while True:
+            try:
+                step = doing.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = None
+            if isinstance(step, tuple):
+                answer = self.ask(step[0], *step[1])
+            else:
+                time.sleep(step)
 
     def _once(self, node: tuple[str, int], request: list[Any]) -> tuple[bool, Any]:
         """Asks one node; whether it is the answer, and what it is."""

@@ -5,14 +5,16 @@ merged into one, in an order in which nothing is received before it is sent.
 from __future__ import annotations
 
 import contextlib
+import queue
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from impl.runtime.host import Cluster
 from impl.runtime.plan import Plan
 
 STOP = 10.0  # seconds that a node gets to stop
+AGAIN = 1.0  # seconds until a node that was killed is started again
+TICK = 0.2  # seconds between two looks at the clock
 
 
 def free_ports(n: int) -> list[int]:
@@ -52,8 +56,120 @@ def prepare(plan: Plan, folder: Path, cluster: Cluster) -> Cluster:
 
 
 def spawn(folder: Path, name: str) -> subprocess.Popen[bytes]:
-    """Starts one node."""
-    return subprocess.Popen([sys.executable, "-m", "impl.runtime.host", str(folder), name], stdout=subprocess.PIPE)
+    """Starts one node.  It ends when this process does."""
+    command = [sys.executable, "-m", "impl.runtime.host", str(folder), name]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def stop(p: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """Asks a node to stop; what it says of its run ({}: nothing)."""
+    with contextlib.suppress(ProcessLookupError):
+        p.send_signal(signal.SIGTERM)
+    try:
+        out, _ = p.communicate(timeout=STOP)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        out, _ = p.communicate()
+    return _news((out.splitlines() or [b""])[-1])
+
+
+def _news(line: bytes) -> dict[str, Any]:
+    """What a node says in a line ({}: nothing that can be read)."""
+    try:
+        found = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class Supervisor:
+    """The nodes of one cluster: started, started again when something kills them, and stopped.  `tell` gets a line for each
+    thing that people want to know."""
+
+    def __init__(self, folder: Path, plan: Plan, tell: Callable[[str], None]) -> None:
+        self.folder, self.plan, self.tell = folder, plan, tell
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.last: dict[str, dict[str, Any]] = {}  # what each node has said last
+        self.news: queue.Queue[tuple[str, subprocess.Popen[bytes], dict[str, Any] | None]] = queue.Queue()
+        self.due: dict[str, float] = {}  # when a node that is down is started again
+        self.failure: str | None = None
+
+    def start(self) -> None:
+        """Starts every node, and waits until each listens, or cannot."""
+        for name in self.plan.addresses:
+            self._start(name)
+        waiting = set(self.plan.addresses)
+        while waiting and not self.failure:
+            waiting.discard(self._next(None))
+
+    def _start(self, name: str) -> None:
+        p = self.running[name] = spawn(self.folder, name)
+        threading.Thread(target=self._listen, args=(name, p), daemon=True).start()
+
+    def _listen(self, name: str, p: subprocess.Popen[bytes]) -> None:
+        assert p.stdout is not None
+        for line in p.stdout:
+            self.news.put((name, p, _news(line)))
+        p.wait()
+        self.news.put((name, p, None))
+
+    def watch(self, seconds: float | None) -> None:
+        """Until the time is over (None: never), a spec fault ends it, or Ctrl-C."""
+        end = time.monotonic() + seconds if seconds is not None else float("inf")
+        with contextlib.suppress(KeyboardInterrupt):
+            while (now := time.monotonic()) < end and not self.failure and not self._fault():
+                for name in [n for n, at in self.due.items() if at <= now]:
+                    del self.due[name]
+                    self._start(name)
+                self._next(min(end - now, TICK))
+
+    def _next(self, patience: float | None) -> str | None:
+        """Takes in one thing that has happened; the node that is there, or gone, by it."""
+        try:
+            name, p, said = self.news.get(timeout=patience)
+        except queue.Empty:
+            return None
+        if said is None:
+            self._gone(name, p)
+            return name
+        self.last[name] = said
+        if "failed" in said:
+            self.failure = said["failed"]
+        elif "leads" in said:
+            self.tell(f"{name} leads" if said["leads"] else f"{name} leads no longer")
+        elif "listening" in said:
+            again = ", again, with what is on its disk" if said["started"] > 1 else ""
+            self.tell(f"{name} is up, process {p.pid}{again}")
+        return name if "listening" in said else None
+
+    def _gone(self, name: str, p: subprocess.Popen[bytes]) -> None:
+        if self.running.get(name) is p and not self.failure and not self._fault():
+            how = f"was killed by signal {-p.returncode}" if p.returncode < 0 else f"has stopped with code {p.returncode}"
+            self.tell(f"{name} {how}; it starts again in {AGAIN:g} s")
+            self.due[name] = time.monotonic() + AGAIN
+
+    def _fault(self) -> bool:
+        return any(d.get("fault") for d in self.last.values())
+
+    def stop(self) -> dict[str, dict[str, Any]]:
+        """Asks all nodes to stop; what each says of its run ({}: nothing)."""
+        for p in self.running.values():
+            with contextlib.suppress(ProcessLookupError):
+                p.send_signal(signal.SIGTERM)
+        end = time.monotonic() + STOP
+        for p in self.running.values():
+            try:
+                p.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                p.kill()
+        left = set(self.running) - set(self.due)
+        while left:
+            name, p, said = self.news.get()
+            if said is not None:
+                self.last[name] = said
+            elif p is self.running[name]:
+                left.discard(name)
+        return {name: d if "steps" in d else {} for name in self.running for d in [self.last.get(name, {})]}
 
 
 def launch(
@@ -62,20 +178,24 @@ def launch(
     instance: str | None,
     define: tuple[str, ...],
     nodes: int | None,
-    seconds: float,
+    seconds: float | None,
     data: Path | None,
     record: Path | None,
     whole: bool,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Runs every node for so long, or until one stops or Ctrl-C; what came of it, as data."""
+    """Runs every node for so long (None: without end), or until a spec fault or Ctrl-C; what came of it, as data."""
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spectrace-")))
         absolute = str(Path(spec).resolve()) if Path(spec).is_file() else spec
         prepare(plan, folder, Cluster(absolute, instance, list(define), nodes, {}, bool(record or data), whole))
-        running = {name: spawn(folder, name) for name in plan.addresses}
-        started(running.values())
-        watch(running.values(), seconds)
-        found = {name: stop(p) for name, p in running.items()}
+        cluster = Supervisor(folder, plan, tell)
+        with contextlib.suppress(KeyboardInterrupt):
+            cluster.start()
+        cluster.watch(seconds)
+        found = cluster.stop()
+        if cluster.failure:
+            raise Mistake(cluster.failure, "is the cluster of this folder running already?")
         if record:
             record.write_bytes(b"".join(merged([folder / f"{name}.ndjson" for name in plan.addresses])))
     fault = next(((d["fault"], d["place"]) for d in found.values() if d.get("fault")), (None, None))
@@ -90,36 +210,6 @@ def launch(
         "recorded": str(record) if record else None,
         "exit": 75 if fault[0] else 1 if lost else 0,
     }
-
-
-def started(nodes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Waits until each listens, or is gone."""
-    for p in nodes:
-        assert p.stdout is not None
-        p.stdout.readline()
-
-
-def watch(running: Iterable[subprocess.Popen[bytes]], seconds: float) -> None:
-    """Waits until the time is over, a node has stopped, or Ctrl-C."""
-    end, nodes = time.monotonic() + seconds, list(running)
-    with contextlib.suppress(KeyboardInterrupt):
-        while time.monotonic() < end and all(p.poll() is None for p in nodes):
-            time.sleep(min(0.1, max(0.0, end - time.monotonic())))
-
-
-def stop(p: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """Asks a node to stop; what it says of its run ({}: nothing)."""
-    with contextlib.suppress(ProcessLookupError):
-        p.send_signal(signal.SIGTERM)
-    try:
-        out, _ = p.communicate(timeout=STOP)
-    except subprocess.TimeoutExpired:
-        p.kill()
-        out, _ = p.communicate()
-    try:
-        return dict(msgspec.json.decode(out.splitlines()[-1]))
-    except (IndexError, msgspec.DecodeError):
-        return {}
 
 
 def merged(files: list[Path]) -> Iterator[bytes]:

@@ -3,8 +3,8 @@
 The rule of a driver (simulate.py, host.py), as with etcd/raft's Ready: persist and sync `persist`, then send `send`, then ask
 for the next.  A node that stops in between is as if the step had not been, or as if its messages were lost.
 
-A message that no handler takes now waits: in a fifo network it holds up those behind it from the same sender, in a bag it is
-kept, in a set network (which may lose it) only the last few are.
+A message that its handler discards is thrown away.  One that no handler takes now waits: in a fifo network it holds up those
+behind it from the same sender, in a bag it is kept, in a set network (which may lose it) only the last few are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from checker.core.meaning import Fault
 from checker.core.types import Bag, Id, Map, Rec, Sort, Type, Value
-from checker.engines.python.node import LocalAction, State, Taken
+from checker.engines.python.node import Blocked, LocalAction, State, Taken
 from impl.runtime.plan import Address, Plan
 from impl.runtime.protocol import Timer
 
@@ -106,6 +106,10 @@ class Core:
                     self.inbox.remove(e) if self.inbox[at] is not e else self.inbox.pop(at)
                     self.stale = 0 if ready.changed else at
                     return ready
+                if self._useless(e):
+                    del self.inbox[at]
+                    self.stale = at
+                    return self.poll()
             if self.plan.network == "fifo":
                 held.add(e.source)
         self.stale = len(self.inbox)
@@ -154,6 +158,14 @@ class Core:
             if ready is not None:
                 return ready
         return None
+
+    def _useless(self, e: Envelope) -> bool:
+        """Does the only handler of a message discard it?"""
+        found = self.process.handlers.get(e.message, ())
+        if len(found) != 1 or found[0].discards is None:
+            return False
+        way = next(found[0].ways(self.state, self.address.identity, (), e.fields, e.sender))
+        return isinstance(way, Blocked) and way.node is found[0].discards
 
     def _first(self, action: LocalAction, state: State | None, params: tuple[Value, ...], e: Envelope | None) -> Ready | None:
         fields, sender = (e.fields, e.sender) if e else ((), None)

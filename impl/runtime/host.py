@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import signal
+import stat
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,10 +51,17 @@ class Link:
 
 
 class Host:
-    """A running node.  `finished` is set when it has to stop; `fault` says why, if a spec fault did it."""
+    """A running node.  `finished` is set when it has to stop; `fault` says why, if a spec fault did it.  `tell` is told what
+    people may want to know meanwhile."""
 
     def __init__(
-        self, plan: Plan, address: Address, endpoints: dict[str, Endpoint], store: Store, recorder: Recorder | None = None
+        self,
+        plan: Plan,
+        address: Address,
+        endpoints: dict[str, Endpoint],
+        store: Store,
+        recorder: Recorder | None = None,
+        tell: Callable[[dict[str, Any]], None] = lambda news: None,
     ) -> None:
         self.plan, self.address, self.endpoints, self.store, self.recorder = plan, address, endpoints, store, recorder
         self.reliable = plan.network != "set"
@@ -66,6 +76,8 @@ class Host:
         self.listening, self.finished = asyncio.Event(), asyncio.Event()
         self.numbers: dict[str, tuple[str, int]] = {}  # message id → where it is in the inbox table
         self.tasks: set[asyncio.Task[None]] = set()
+        self.leads = False
+        self.tell = tell
 
     async def run(self) -> None:
         """Until `finished` is set."""
@@ -139,6 +151,14 @@ class Host:
                 self._send(e)
         if self.replica:
             self.replica.advance(ready.state)
+            self._news(self.replica)
+
+    def _news(self, replica: Replica) -> None:
+        """Has this node become the one that takes commands, or ceased to be?"""
+        leads = replica.takes and replica.service.ready(self.core.state)
+        if leads != self.leads:
+            self.leads = leads
+            self.tell({"leads": leads, "executed": replica.applied})
 
     def _persist(self, ready: Ready) -> None:
         """With its messages, which can then be sent again."""
@@ -199,8 +219,11 @@ class Host:
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers requests of one client: [number, True, result], or [number, False, None] where another node has to."""
         while True:
-            session, number, op, *args = await read_frame(reader)
-            self._guard(self._request, Command(session, number, op, tuple(args)), writer)
+            match await read_frame(reader):
+                case [str() as session, int() as number, str() as op, *args]:
+                    self._guard(self._request, Command(session, number, op, tuple(args)), writer)
+                case other:
+                    raise BadFrame(f"{other} is no request")
 
     def _request(self, c: Command, writer: asyncio.StreamWriter) -> None:
         def answer(result: Any) -> None:
@@ -319,22 +342,38 @@ def plan_of(cluster: Cluster) -> Plan:
 
 
 async def serve(cluster: Cluster, folder: Path, name: str) -> Host:
-    """Runs one node until a signal says to stop."""
+    """Runs one node until a signal says to stop, or whoever started it is gone.  Raises OSError."""
     plan = plan_of(cluster)
     address = plan.addresses[name]
     store = Store(folder / f"{name}.db", plan.process(address).vars)
     with (folder / f"{name}.ndjson").open("ab", buffering=0) as file:
         recorder = Recorder(plan, file.write, cluster.whole) if cluster.record else None
-        host = Host(plan, address, cluster.endpoints, store, recorder)
+        host = Host(plan, address, cluster.endpoints, store, recorder, say)
+        loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, host.finished.set)
+            loop.add_signal_handler(sign, host.finished.set)
+        _end_with_parent(loop, host.finished)
         running = asyncio.create_task(host.run())
-        await asyncio.wait([running, ready := asyncio.create_task(host.listening.wait())], return_when=asyncio.FIRST_COMPLETED)
+        ready = asyncio.create_task(host.listening.wait())
+        await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
-        say({"listening": host.listening.is_set()})
+        if host.listening.is_set():
+            say({"listening": True, "started": store.counter("boots")})
         await running
     store.close()
     return host
+
+
+def _end_with_parent(loop: asyncio.AbstractEventLoop, finished: asyncio.Event) -> None:
+    """Standard input is a pipe whose other end nobody has any more when whoever started this node is gone."""
+
+    def look() -> None:
+        if not os.read(0, 100):
+            loop.remove_reader(0)
+            finished.set()
+
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
+        loop.add_reader(0, look)
 
 
 def say(data: dict[str, Any]) -> None:
@@ -347,7 +386,11 @@ def main() -> int:
     """python -m impl.runtime.host DIR NAME"""
     folder, name = Path(sys.argv[1]), sys.argv[2]
     cluster = msgspec.json.decode((folder / "cluster.json").read_bytes(), type=Cluster)
-    host = asyncio.run(serve(cluster, folder, name))
+    try:
+        host = asyncio.run(serve(cluster, folder, name))
+    except OSError as why:
+        say({"failed": f"{name} cannot listen at {':'.join(map(str, cluster.endpoints[name]))}: {why.strerror}"})
+        return 1
     fault = host.fault
     place = host.plan.nodes.instance.model.place(fault.fault.node) if fault else None
     summary = {"steps": host.counts.total(), "actions": dict(host.counts), "fault": str(fault) if fault else None, "place": place}

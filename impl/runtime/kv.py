@@ -1,4 +1,5 @@
-"""A linearizable key-value store over any spec that orders commands in a log: get, put, cas, each exactly once.
+"""A linearizable key-value store over any spec that orders commands in a log: get, put, cas, and transactions over several keys,
+each exactly once.
 
 Every command, reads too, goes through the log; a replica applies what is committed, in order.  A client numbers its requests and
 sends one again, with its number, until it is answered; the machine remembers the last answer of each session, so a command
@@ -48,12 +49,32 @@ class Service:
 
 @dataclass(frozen=True)
 class Command:
-    """One request of a session.  op: "get" | "put" | "cas"; `args`: the key and what is stored (cas: the old value first)."""
+    """One request of a session.  op: "get" | "put" | "cas" | "txn"; `args`: the key and what is stored (cas: the old value
+    first); of a transaction what has to be stored where, [[key, value], …], and what is done if it is, [["get", key] |
+    ["put", key, value], …].  None is what a key without a value has."""
 
     session: str
     number: int
     op: str
     args: tuple[Any, ...]
+
+
+def sound(c: Command) -> bool:
+    """Is it a request that the store knows?"""
+    match c.op, c.args:
+        case ("get", (str(),)) | ("put", (str(), _)) | ("cas", (str(), _, _)):
+            return True
+        case "txn", (list() as conditions, list() as body):
+            pairs = all(isinstance(x, list) and len(x) == 2 and isinstance(x[0], str) for x in conditions)
+            return pairs and all(_part(x) for x in body)
+    return False
+
+
+def _part(x: Any) -> bool:
+    match x:
+        case ["get", str()] | ["put", str(), _]:
+            return True
+    return False
 
 
 def as_value(c: Command, sort: str) -> Id:
@@ -71,7 +92,8 @@ def as_command(v: Value) -> Command | None:
         session, number, op, *args = DECODER.decode(data[1:])
     except (msgspec.DecodeError, ValueError, TypeError):
         return None
-    return Command(session, number, op, tuple(args))
+    known = isinstance(session, str) and isinstance(number, int) and isinstance(op, str)
+    return Command(session, number, op, tuple(args)) if known else None
 
 
 class Machine:
@@ -90,26 +112,38 @@ class Machine:
         return answer
 
     def _execute(self, c: Command) -> Any:
+        if not sound(c):
+            return None
         match c.op, c.args:
             case "get", (key,):
                 return self.pairs.get(key)
             case "put", (key, value):
-                self.pairs[key] = value
-                return True
+                return self._put(key, value)
             case "cas", (key, old, new):
-                if self.pairs.get(key) != old:
-                    return False
-                self.pairs[key] = new
-                return True
+                return self.pairs.get(key) == old and self._put(key, new)
+            case "txn", (conditions, body):
+                return all(self.pairs.get(k) == v for k, v in conditions) and [self._part(*x) for x in body]
         return None
+
+    def _put(self, key: str, value: Any) -> bool:
+        self.pairs[key] = value
+        if value is None:
+            del self.pairs[key]
+        return True
+
+    def _part(self, op: str, key: str, *value: Any) -> Any:
+        """One part of a transaction: what a `get` finds, True of a `put`."""
+        return self._put(key, *value) if op == "put" else self.pairs.get(key)
 
 
 class Replica:
     """The machine of one node, and the clients that wait for an answer from it.  It is lost with the node and made again from the
     log."""
 
+    make_machine = Machine
+
     def __init__(self, service: Service, process: Process) -> None:
-        self.service, self.machine, self.applied = service, Machine(), 0
+        self.service, self.machine, self.applied = service, self.make_machine(), 0
         self.takes, self.executes = service.takes(process), service.executes(process)
         self.waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
 

@@ -43,6 +43,7 @@ class Plan:
     protocol: Protocol
     addresses: dict[str, Address]
     by_identity: dict[tuple[str, Value], Address] = field(repr=False)
+    _receivers: dict[tuple[str, Value], list[Address]] = field(default_factory=dict, repr=False, compare=False)
 
     def process(self, address: Address) -> Process:
         return self.nodes.processes[address.process]
@@ -53,8 +54,10 @@ class Plan:
 
     def receivers(self, message: str, to: Value) -> list[Address]:
         """Who receives a message, in order."""
-        declared = self.nodes.instance.messages[message]
-        return [self.by_identity[who] for who in self.nodes.receivers(declared, to)]
+        if (message, to) not in self._receivers:
+            declared = self.nodes.instance.messages[message]
+            self._receivers[message, to] = [self.by_identity[who] for who in self.nodes.receivers(declared, to)]
+        return self._receivers[message, to]
 
     def whole(self, e: Envelope) -> Rec:
         """The message of an envelope as the spec as a whole has it."""

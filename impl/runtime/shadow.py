@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from checker.conformance.follow import Finding, Follower, NotEnabled
 from checker.core.meaning import Fault
-from checker.core.types import Value
+from checker.core.types import Rec, Value
+from checker.display import Display
 from impl.runtime.core import Ready
 from impl.runtime.plan import Plan
 
@@ -22,7 +23,7 @@ class Shadow(Follower):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan.nodes.instance, len(plan.addresses))
-        self.plan = plan
+        self.plan, self.display = plan, Display(plan.nodes.instance)
         self.steps = {id(s.action): s for s in self.compiled.steps}
 
     def step(self, ready: Ready) -> Finding | None:
@@ -32,20 +33,32 @@ class Shadow(Follower):
             return self.start(ready.node, me, ready.state)
         step, choices, before = self.steps[id(action)], iter(ready.choices), self.state
         received = self.plan.whole(ready.received) if ready.received else None
+        if received is not None and received not in self.log.all:
+            what = self.display.message(received, ends=False)
+            raise Divergence(f"{ready.node}: {action.name}: nobody has sent {what} to it, or it was received before")
         try:
             sent = self.take(step, me, ready.params, received, lambda site: next(choices)[1])
         except Fault as fault:
             return Finding("fault", action.name, fault.text)
         except NotEnabled:
             raise Divergence(f"{ready.node}: {action.name} is not enabled in the spec") from None
-        self._compare(ready, me)
+        self._compare(ready, me, sent)
         return self.wrong(before, step, sent, received)
 
-    def _compare(self, ready: Ready, me: Value) -> None:
-        own = self.own(self.plan.addresses[ready.node].process, me)
+    def _compare(self, ready: Ready, me: Value, sent: list[Rec]) -> None:
+        address = self.plan.addresses[ready.node]
+        own, types = self.own(address.process, me), self.plan.process(address).vars
         for v, x in ready.changed.items():
             if own[v] != x:
-                raise Divergence(f"{ready.node}: {ready.name}: `{v}` is {x} here and {own[v]} in the spec")
+                here, there = (self.display.value(y, types[v]) for y in (x, own[v]))
+                raise Divergence(f"{ready.node}: {ready.name}: `{v}` is {here} here and {there} in the spec")
+        if {self.plan.whole(e) for e in ready.send} != {m for m in sent if self._heard(m)}:
+            raise Divergence(f"{ready.node}: {ready.name}: it sends other messages than in the spec")
+
+    def _heard(self, m: Rec) -> bool:
+        """Does anybody receive a message?"""
+        decl = self.instance.messages[m.name]
+        return bool(self.plan.receivers(m.name, m.values[len(decl.payload.fields)] if decl.to else None))
 
 
 __all__ = ["Divergence", "Finding", "Shadow"]

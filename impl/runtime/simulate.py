@@ -15,13 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from impl.runtime.clients import Client
+from impl.runtime.clients import Client, Referee, store
 from impl.runtime.core import Core, Envelope, Ready, SpecFault
 from impl.runtime.faults import Faults
+from impl.runtime.history import inexplicable
 from impl.runtime.kv import Command, Replica
+from impl.runtime.locks import Doing
 from impl.runtime.plan import Address, Plan
 from impl.runtime.record import Recorder
-from impl.runtime.shadow import Finding, Shadow
+from impl.runtime.shadow import Divergence, Finding, Shadow
 
 AGAIN = 0.05  # seconds until a reliable network sends again
 STEPS = 1000  # so many steps of one node at one instant are taken for a loop of eager actions
@@ -57,7 +59,10 @@ class Outcome:
 
 
 class Simulation:
-    """One run.  `shadow`: check the spec's properties along it (None: do not).  `clients`: so many use the key-value store."""
+    """One run.  `shadow`: check the spec's properties along it (None: do not).  `clients`: so many use the key-value store, as
+    `workload` says."""
+
+    make_core, make_replica, make_client = Core, Replica, Client  # what it is made of: bugs.py puts others in their place
 
     def __init__(
         self,
@@ -67,6 +72,7 @@ class Simulation:
         recorder: Recorder | None = None,
         shadow: Shadow | None = None,
         clients: int = 0,
+        workload: Callable[[Client], Doing] = store,
     ) -> None:
         self.plan, self.faults, self.recorder, self.shadow = plan, faults, recorder, shadow
         self.rng = random.Random(seed)
@@ -77,18 +83,20 @@ class Simulation:
         self.side: dict[str, int] = {}  # in a partition: which side a node is on
         self.channels: dict[tuple[str, str], deque[Envelope]] = {}
         self.outcome = Outcome(seed)
-        self.clients = [Client(f"client{i + 1}", self, random.Random(self.rng.getrandbits(64))) for i in range(clients)]
+        chance = [random.Random(self.rng.getrandbits(64)) for _ in range(clients)]
+        self.clients = [self.make_client(f"client{i}", self, rng, workload) for i, rng in enumerate(chance, 1)]
+        self.referee = Referee(self.clients, self.complain)
         self.reliable = plan.network != "set"
 
     def run(self, duration: float) -> Outcome:
-        """So many simulated seconds, or less if something is wrong.  Raises Divergence."""
+        """So many simulated seconds, or less if something is wrong."""
         if self.recorder:
             self.recorder.begin(0.0)
         for node in self.nodes.values():
             self.start(node)
         self._arm_faults()
         for client in self.clients:
-            self.after(0.0, client.invoke)
+            self.after(0.0, client.begin)
         try:
             while self.queue and not self.outcome.finding:
                 at, _, act, args = heapq.heappop(self.queue)
@@ -98,12 +106,25 @@ class Simulation:
                 act(*args)
         except SpecFault as fault:
             self.outcome.fault = fault
-        if self.shadow and not self.outcome.finding:
-            self.outcome.finding = self.shadow.end()
+        except Divergence as why:
+            self.outcome.finding = Finding("divergence", "the spec", str(why))
+        self._judge()
         self.outcome.seconds = min(duration, self.now) if self.outcome.finding or self.outcome.fault else duration
         if self.shadow:
             self.outcome.witnesses = self.shadow.witnesses
         return self.outcome
+
+    def _judge(self) -> None:
+        """What can only be said of a run as a whole."""
+        if self.shadow and not self.outcome.finding:
+            self.outcome.finding = self.shadow.end()
+        if not self.outcome.finding and (bad := inexplicable(o for c in self.clients for o in c.history)):
+            asked = f"{bad.client}: {bad.op} {' '.join(map(str, bad.args))}"
+            self.complain("Linearizable", f"{asked}: nothing explains the answer {bad.result}")
+
+    def complain(self, name: str, text: str) -> None:
+        """What clients see is not what the service promises."""
+        self.outcome.finding = self.outcome.finding or Finding("service", name, text)
 
     def after(self, delay: float, act: Callable[..., None], *args: Any) -> None:
         self.number += 1
@@ -119,9 +140,9 @@ class Simulation:
     def start(self, node: Node) -> None:
         """Boots a node, from its disk if it has run before."""
         node.boots += 1
-        node.core = Core(self.plan, node.address, random.Random(self.rng.getrandbits(64)))
+        node.core = self.make_core(self.plan, node.address, random.Random(self.rng.getrandbits(64)))
         service = self.plan.protocol.service
-        node.replica = Replica(service, node.core.process) if service else None
+        node.replica = self.make_replica(service, node.core.process) if service else None
         ready = node.core.boot(self._stored(node), node.boots, node.clock)
         for e in node.kept:
             node.core.offer(e)

@@ -1,8 +1,10 @@
-"""The key-value store: commands, sessions, and whether what clients see is linearizable."""
+"""The replicated store: commands, sessions, transactions, and whether what clients see is linearizable."""
 
 from __future__ import annotations
 
-import os
+import random
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,9 +12,11 @@ import pytest
 
 from checker import load
 from checker.library import shipped
-from impl.runtime.clients import Operation
+from impl.runtime.clients import Client, Operation, store
 from impl.runtime.faults import parse_faults
+from impl.runtime.history import inexplicable
 from impl.runtime.kv import Command, Machine, as_command, as_value
+from impl.runtime.locks import Doing
 from impl.runtime.plan import make_plan
 from impl.runtime.protocol import protocol_of
 from impl.runtime.shadow import Shadow
@@ -37,41 +41,57 @@ def test_a_request_is_executed_once() -> None:
     assert m.apply(Command("t", 2, "cas", ("k", "a", "c"))) is False
 
 
-# ── linearizability (Herlihy and Wing 1990), key by key ──────────────────────────────────────────────────────────────
+def test_a_transaction_is_done_whole_or_not_at_all() -> None:
+    m = Machine()
+    assert m.apply(Command("s", 1, "txn", ([["a", None]], [["put", "a", 1], ["put", "b", 2], ["get", "a"]]))) == [True, True, 1]
+    assert m.apply(Command("s", 2, "txn", ([["a", 1], ["b", 3]], [["put", "a", 5]]))) is False
+    assert m.apply(Command("s", 3, "txn", ([["b", 2]], [["put", "a", None]]))) == [True]
+    assert m.pairs == {"b": 2}
+
+
+# ── linearizability (Herlihy and Wing 1990), by trying every order ───────────────────────────────────────────────────
 
 
 def linearizable(history: list[Operation]) -> bool:
-    return all(key_linearizable([o for o in history if o.args[0] == k]) for k in {o.args[0] for o in history})
-
-
-def key_linearizable(history: list[Operation]) -> bool:
-    """Is there an order of the operations on one key that respects real time and explains every answer?  One that was never
-    answered may have happened at any later time, or not at all."""
+    """Is there an order of the operations that respects real time and explains every answer?  One that was never answered may
+    have happened at any later time, or not at all."""
     ops = sorted(history, key=lambda o: o.invoked)
     ends = [float("inf") if o.returned is None else o.returned for o in ops]
 
     @cache
-    def search(left: frozenset[int], value: Any) -> bool:
+    def search(left: frozenset[int], pairs: tuple[tuple[str, Any], ...]) -> bool:
         if all(ops[i].returned is None for i in left):
             return True
         soonest = min(ends[i] for i in left)
         for i in left:
             if ops[i].invoked <= soonest:
-                result, after = effect(ops[i], value)
-                if (ops[i].returned is None or result == ops[i].result) and search(left - {i}, after):
+                result, after = effect(ops[i], dict(pairs))
+                fits = ops[i].returned is None or result == ops[i].result
+                if fits and search(left - {i}, tuple(sorted(after.items()))):
                     return True
         return False
 
-    return search(frozenset(range(len(ops))), None)
+    return search(frozenset(range(len(ops))), ())
 
 
-def effect(o: Operation, value: Any) -> tuple[Any, Any]:
-    match o.op:
-        case "get":
-            return value, value
-        case "put":
-            return True, o.args[1]
-    return (True, o.args[2]) if value == o.args[1] else (False, value)
+def effect(o: Operation, pairs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The answer, and what is stored then."""
+    match o.op, o.args:
+        case "get", (k,):
+            return pairs.get(k), pairs
+        case "put", (k, v):
+            return True, {**pairs, k: v}
+        case "cas", (k, old, new):
+            return (True, {**pairs, k: new}) if pairs.get(k) == old else (False, pairs)
+        case "txn", (conditions, body):
+            if any(pairs.get(k) != v for k, v in conditions):
+                return False, pairs
+            answers = []
+            for what, k, *v in body:
+                answers.append(True if what == "put" else pairs.get(k))
+                pairs = {**pairs, k: v[0]} if what == "put" else pairs
+            return answers, pairs
+    raise AssertionError(o)
 
 
 def test_the_checker_of_histories_can_say_no() -> None:
@@ -79,23 +99,46 @@ def test_the_checker_of_histories_can_say_no() -> None:
     late = Operation("b", "get", ("k",), 2.0, 3.0, None)
     early = Operation("b", "get", ("k",), 0.5, 3.0, None)
     assert not linearizable([put, late]) and linearizable([put, early])
+    assert inexplicable([put, late]) == late and inexplicable([put, early]) is None
     unanswered = Operation("a", "put", ("k", "2"), 0.0)
-    assert linearizable(
-        [unanswered, put, Operation("b", "get", ("k",), 5.0, 6.0, "2"), Operation("b", "get", ("k",), 7.0, 8.0, "2")]
-    )
+    some = [unanswered, put, Operation("b", "get", ("k",), 5.0, 6.0, "2"), Operation("b", "get", ("k",), 7.0, 8.0, "2")]
+    assert linearizable(some) and inexplicable(some) is None
 
+
+def test_two_checkers_of_histories_agree() -> None:
+    """On what clients saw, and on what they could not have seen: one answer is another's."""
+    plan, rng = make_plan(load("raft"), None, 3), random.Random(1)
+    refused = 0
+    for seed in range(12):
+        simulation = Simulation(plan, seed, parse_faults("loss,delay,partition=1"), None, None, 3)
+        simulation.run(1.5)
+        history = [o for c in simulation.clients for o in c.history]
+        a, b = rng.choice([o for o in history if o.returned]), rng.choice([o for o in history if o.returned])
+        for some in (history, [replace(o, result=b.result) if o is a and o.op == b.op else o for o in history]):
+            refused += not linearizable(some)
+            assert linearizable(some) == (inexplicable(some) is None)
+    assert refused
+
+
+# ── simulated clients ────────────────────────────────────────────────────────────────────────────────────────────────
 
 FEW = {"multi_paxos": {"slots": 32}}  # every step goes through all slots
+FAULTS = "crash=2,partition=3,loss,duplicate,drift,delay"
+
+
+def used(name: str, seed: int, seconds: float, workload: Callable[[Client], Doing] = store, watch: bool = True) -> Simulation:
+    """Runs clients against everything that can fail: what they saw is as it has to be."""
+    plan = make_plan(load(name), None, 3, FEW.get(name))
+    shadow = Shadow(plan) if watch else None
+    simulation = Simulation(plan, seed, parse_faults(FAULTS), None, shadow, 3, workload)
+    outcome = simulation.run(seconds)
+    assert outcome.finding is None and outcome.fault is None, (seed, outcome.finding)
+    return simulation
 
 
 def answered(name: str, seed: int, seconds: float) -> int:
-    """Runs clients against everything that can fail: what they saw is linearizable; how many answers they got."""
-    plan = make_plan(load(name), None, 3, FEW.get(name))
-    faults = parse_faults("crash=2,partition=3,loss,duplicate,drift,delay")
-    simulation = Simulation(plan, seed, faults, None, Shadow(plan), clients=3)
-    outcome = simulation.run(seconds)
-    assert outcome.finding is None and outcome.fault is None
-    history = [o for c in simulation.clients for o in c.history]
+    """How many answers clients get, in a history that is linearizable."""
+    history = [o for c in used(name, seed, seconds, watch=seed < 2).clients for o in c.history]
     assert linearizable(history), seed
     return sum(o.returned is not None for o in history)
 
@@ -106,7 +149,39 @@ def test_clients_see_one_store_whatever_fails(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("SPECTRACE_LONG" not in os.environ, reason="takes very long: set SPECTRACE_LONG")
 @pytest.mark.parametrize("name", ORDERED)
 def test_clients_always_see_one_store(name: str) -> None:
-    assert sum(answered(name, seed, 8) for seed in range(100, 110)) > 50
+    assert sum(used(name, seed, 5, watch=seed < 110).referee.clients[0].number for seed in range(100, 300)) > 500
+
+
+# ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ACCOUNTS = ("x", "y", "z")
+
+
+def bank(client: Client) -> Doing:
+    """Moves money from one account to another; whoever looks at all accounts at once sees as much as there was."""
+    yield "txn", ([[a, None] for a in ACCOUNTS], [["put", a, 10] for a in ACCOUNTS])
+    while True:
+        found = yield "txn", ([], [["get", a] for a in ACCOUNTS])
+        assert sum(found) == 30, found
+        have = dict(zip(ACCOUNTS, found, strict=True))
+        a, b = client.rng.sample(ACCOUNTS, 2)
+        n = client.rng.randint(0, have[a])
+        yield "txn", ([[a, have[a]], [b, have[b]]], [["put", a, have[a] - n], ["put", b, have[b] + n]])
+        yield client.rng.expovariate(20)
+
+
+def moved(simulation: Simulation) -> int:
+    return sum(o.op == "txn" and o.result == [True, True] for c in simulation.clients for o in c.history)
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_money_is_neither_made_nor_lost(name: str) -> None:
+    assert sum(moved(used(name, seed, 4, bank, watch=False)) for seed in range(6)) > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ORDERED)
+def test_money_is_never_made_nor_lost(name: str) -> None:
+    assert sum(moved(used(name, seed, 5, bank, watch=False)) for seed in range(100, 400)) > 300

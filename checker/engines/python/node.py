@@ -63,7 +63,8 @@ class Blocked:
 
 @dataclass(frozen=True)
 class LocalAction:
-    """One action or handler of a process.  `durable`: the variables it may write that survive a crash."""
+    """One action or handler of a process.  `durable`: the variables it may write that survive a crash.  `discards`: the first
+    `require` of a handler that throws messages away: where it blocks, the message is of no use, now or later."""
 
     action: Transition
     run: Callable[..., Any]
@@ -71,6 +72,7 @@ class LocalAction:
     chooses: bool
     sites: list[Node] = field(repr=False)
     durable: frozenset[str] = frozenset()
+    discards: Node | None = None
 
     @property
     def params(self) -> tuple[tuple[str, Type], ...]:
@@ -160,7 +162,7 @@ class Nodes:
         space = self.module.execute()
         kept = frozenset(v.name for v in instance.vars.values() if v.durable)
         self.actions = [
-            LocalAction(a, space[f"local_{i}"], *made[i], self.module.sites, made[i][0] & kept)
+            LocalAction(a, space[f"local_{i}"], *made[i], self.module.sites, made[i][0] & kept, _discards(a))
             for i, a in enumerate(instance.actions)
         ]
         self.processes = {p: self._process(p) for p in instance.model.processes}
@@ -194,6 +196,10 @@ class Nodes:
         if to is None or message.to is None:
             return everyone
         return [(p, i) for p, i in everyone if i == to or (i is None and p == to)]
+
+
+def _discards(a: Transition) -> Node | None:
+    return a.body[0] if a.receive and a.receive.discard is not None else None
 
 
 __all__ = ["Blocked", "LocalAction", "Nodes", "Process", "Sending", "State", "Taken"]
