@@ -8,7 +8,7 @@ a set or bag with a capacity that makes it smaller is a count and sorted slots. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -469,10 +469,16 @@ class StateLayout:
         """The bits, word by word, in which states can differ that differ in one of these variables."""
         words = [0] * self.words
         for name in names:
-            slot, inner = self.slots[name], layout(self.types[name])
-            for i in range(inner.words if inner.wide else 1):
-                words[slot.word + i] |= (1 << WORD) - 1 if inner.wide else ((1 << inner.bits) - 1) << slot.shift
+            for word, bits in self.extent(self.types[name], self.slots[name].word, self.slots[name].shift):
+                words[word] |= bits
         return tuple(words)
+
+    @staticmethod
+    def extent(t: Type, word: int, shift: int) -> Iterator[tuple[int, int]]:
+        """(word, bits in it) of a value that is at a place."""
+        inner = layout(t)
+        for i in range(inner.words if inner.wide else 1):
+            yield word + i, (1 << WORD) - 1 if inner.wide else ((1 << inner.bits) - 1) << shift
 
     def pack(self, state: dict[str, Value]) -> list[int]:
         """A state as words."""

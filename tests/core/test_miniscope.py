@@ -4,71 +4,22 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from worlds import formulas, lowered, states
 
-from checker.core.bind import bind
 from checker.core.ir import Expr, Quant
-from checker.core.lower import lower
-from checker.core.meaning import World, evaluate, initial_states
+from checker.core.meaning import World, evaluate
 from checker.core.miniscope import miniscope
 from checker.core.typed import parts
-from checker.language import load_model
-from checker.source import Source
-
-WORLD = """protocol world
-sort A
-type Row = map A -> bool
-type Rows = map A -> set[A]
-type Some = set[A]
-var p: Row in Row
-var r: Rows in Rows
-var s: Some in Some
-invariant F: {formula}
-instance main: A = 2
-"""
-NAMES = ("x", "y", "z")
-
-
-def formulas(bound: tuple[str, ...] = (), depth: int = 4) -> st.SearchStrategy[str]:
-    """Over p, r and s, with all quantifiers, over the sort and over sets that may be empty."""
-    leaves = ["s == {}"]
-    for x in bound:
-        leaves += [f"p[{x}]", f"{x} in s"] + [f"{y} in r[{x}]" for y in bound]
-    leaf = st.sampled_from(leaves)
-    if depth == 0:
-        return leaf
-    inner = formulas(bound, depth - 1)
-    options = [leaf, st.builds("not ({})".format, inner)]
-    options += [st.builds(f"({{}}) {op} ({{}})".format, inner, inner) for op in ("and", "or", "implies")]
-    options.append(st.builds("(({}) if ({}) else ({}))".format, inner, inner, inner))
-    if len(bound) < len(NAMES):
-        x = NAMES[len(bound)]
-        domains = ["A", "s", *(f"r[{y}]" for y in bound)]
-        quantified = formulas((*bound, x), depth - 1)
-        options += [
-            st.builds(
-                f"({kind} {x}{{}}. {{}})".format,
-                st.sampled_from([f": {d}" if d == "A" else f" in {d}" for d in domains]),
-                quantified,
-            )
-            for kind in ("forall", "exists")
-            for _ in range(2)
-        ]
-    return st.one_of(options)
-
-
-def lowered(formula: str) -> tuple[Expr, list[World]]:
-    instance = bind(load_model(Source("world", WORLD.format(formula=formula))))
-    return lower(instance).predicates[0].expr, [World(instance, state) for state in initial_states(instance)]
 
 
 @settings(deadline=None, database=None, max_examples=150, derandomize=True)
 @given(formulas())
 def test_it_says_the_same(formula: str) -> None:
-    e, worlds = lowered(formula)
-    assert len(worlds) == 4 * 16 * 4
+    e, instance = lowered(formula)
     moved = miniscope(e)
-    assert [evaluate(moved, {}, w) for w in worlds] == [evaluate(e, {}, w) for w in worlds], formula
+    for state in states(instance):
+        world = World(instance, state)
+        assert evaluate(moved, {}, world) == evaluate(e, {}, world), formula
 
 
 def outermost(e: Expr, under: int = 0) -> dict[str, int]:

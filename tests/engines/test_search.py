@@ -24,7 +24,8 @@ from checker.engines.native.memory import get, load, put, store
 from checker.engines.native.search import Kernel, Limits, Outcome, Search
 
 SUCCESSORS = "int64(int64, int64, int64, int64, int64)"
-CHECK = "int64(int64, int64)"
+CHECK = "int64(int64, int64, int64)"
+TOUCHED = "int64(int64, int64)"
 VOID3 = "int64(int64, int64, int64)"
 VOID2 = "int64(int64, int64)"
 
@@ -89,7 +90,7 @@ def two_phase(n: int) -> dict[str, Any]:
         return 2
 
     @cfunc(CHECK)
-    def check(row, want):
+    def check(row, old, want):
         committed = aborted = 0
         for r in range(n):
             committed += load(row, 0) >> 2 * r & 3 == COMMITTED
@@ -185,14 +186,14 @@ def lattice_initial(source, out, cap, stats, event):
 
 
 @cfunc(CHECK)
-def lattice_check(row, want):
+def lattice_check(row, old, want):
     """Bit 0: in the plane a+b+c = 4. Bit 1: c = 2. Bit 2: never. Bit 3: in the origin. Bit 61: a = 1."""
     a, c = get(row, 0), get(row, 2)
     hits = int(a + get(row, 1) + c == 4) | int(c == 2) << 1 | int(a + get(row, 1) + c == 0) << 3 | int(a == 1) << 61
     return hits & want
 
 
-@cfunc(CHECK)
+@cfunc(TOUCHED)
 def lattice_touched(row, old):
     """The predicates that look at a coordinate in which two rows differ."""
     seen = np.array([1 | 8 | 1 << 61, 1 | 8, 1 | 2 | 8])

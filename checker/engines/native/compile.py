@@ -15,9 +15,10 @@ from checker.core.layout import StateLayout, state_layout
 from checker.core.lower import Program, Site
 from checker.core.miniscope import miniscope
 from checker.core.operators.table import FALSE, apply
+from checker.core.pieces import footprint, pieces
 from checker.core.typed import reads
 from checker.engines.native.codegen import PREDICATE_BUDGET, STEP_BUDGET, Actions, Costs, Expressions, judging
-from checker.engines.native.emit import DECLARATIONS, Fn
+from checker.engines.native.emit import DECLARATIONS, Bit, Fn, Num, signed
 from checker.engines.native.objects import load
 from checker.engines.native.symmetry import Symmetry, unary
 from checker.engines.native.values import Module
@@ -31,7 +32,9 @@ ACT = [
     ("ptr noalias", "event"),
 ]
 JUDGE = [("ptr noalias nocapture readonly", "src"), ("ptr noalias nocapture readonly", "row"), ("ptr noalias", "event")]
+CHECK = [("ptr nocapture readonly", "src"), ("ptr nocapture readonly", "old"), ("i64", "want")]
 MAX_PREDICATES = 62
+SPLIT = 40  # nodes of a predicate from which on it is looked at in pieces
 LONG = 12_000  # lines from which on a module is first compiled the quick way
 SECONDS_PER_LINE = 35e-6  # that the thorough way takes, about,
 LOSS = 10  # and code of the quick way takes a tenth more time
@@ -163,15 +166,9 @@ class Compiler:
         fn.label(done)
 
     def _check(self, name: str, exprs: list[Expr]) -> None:
-        """Bit k of the result: expression k is true (if bit k is wanted)."""
-        fn = Fn(name, [("ptr noalias nocapture readonly", "src"), ("i64", "want")], "i64", "nounwind")
-        gen = Expressions(fn, self.module, self.layout, Costs(PREDICATE_BUDGET))
-        found = fn.alloca()
-        fn.store(0, found)
-
-        def note(bit: int) -> None:
-            fn.store(fn.bin("or", fn.load(found), 1 << bit), found)
-
+        """Bit k of the result: expression k, if wanted, is true of `src`, and was not of `old` (if there is one)."""
+        fn = Fn(name, CHECK, "i64", "nounwind")
+        gen = Predicates(fn, self.module, self.layout, Costs(PREDICATE_BUDGET))
         k = 0
         while k < len(exprs):
             look, hit, after = fn.fresh("look"), fn.fresh("hit"), fn.fresh("after")
@@ -179,19 +176,20 @@ class Compiler:
             fn.branch(fn.icmp("ne", fn.bin("and", "%want", (3 if defined else 1) << k), 0), look, after)
             fn.label(look)
             if defined:
-                fine, fault = fn.fresh("fine"), fn.fresh("fault")
-                gen.branch(miniscope(defined.cond), fine, fault, {})
-                fn.label(fault)
-                note(k)
-                fn.jump(after)
-                fn.label(fine)
+                fault = fn.fresh("fault")
+                gen.ask(apply("not", defined.cond), fault)
                 k += 1
-            gen.branch(miniscope(defined.then if defined else exprs[k]), hit, after, {})
+            gen.ask(defined.then if defined else exprs[k], hit)
+            fn.jump(after)
+            if defined:
+                fn.label(fault)
+                gen.note(k - 1)
+                fn.jump(after)
             fn.label(hit)
-            note(k)
+            gen.note(k)
             fn.label(after)
             k += 1
-        fn.ret(f"i64 {fn.num(fn.bin('and', fn.load(found), '%want'))}")
+        fn.ret(f"i64 {fn.num(fn.bin('and', fn.load(gen.found), '%want'))}")
         self.functions.append(fn)
 
     def _touched(self, name: str, exprs: list[Expr]) -> None:
@@ -206,7 +204,7 @@ class Compiler:
         for where, bits in alike.items():
             any_: Any = 0
             for d, mask in zip(different, where, strict=True):
-                any_ = fn.bin("or", any_, fn.bin("and", d, mask))
+                any_ = fn.bin("or", any_, fn.bin("and", d, signed(mask)))
             found = fn.bin("or", found, fn.select(fn.icmp("ne", any_, 0), bits, 0))
         fn.ret(f"i64 {fn.num(found)}")
         self.functions.append(fn)
@@ -237,6 +235,42 @@ class Compiler:
                 getattr(gen, name)()
             fn.ret("void")
             self.functions.append(fn)
+
+
+class Predicates(Expressions):
+    """The body of a function that looks at predicates, piece by piece, as far as the state has changed."""
+
+    def __init__(self, fn: Fn, module: Module, state: StateLayout, costs: Costs) -> None:
+        super().__init__(fn, module, state, costs)
+        self.found = fn.alloca()
+        fn.store(0, self.found)
+        none = fn.icmp("eq", fn.new("ptrtoint ptr %old to i64"), 0)
+        old = fn.new(f"select i1 {fn.bit(none)}, ptr %src, ptr %old")
+        all_ = fn.select(none, -1, 0)
+        self.different = [fn.bin("or", fn.bin("xor", fn.load("%src", w), fn.load(old, w)), all_) for w in range(state.words)]
+
+    def note(self, k: int) -> None:
+        self.fn.store(self.fn.bin("or", self.fn.load(self.found), 1 << k), self.found)
+
+    def ask(self, e: Expr, hit: str) -> None:
+        """Goes to `hit` if the predicate is true, else on."""
+        e = miniscope(e)
+        found = pieces(e) if self.costs(e) >= SPLIT else [e]
+        for piece in found:
+            after = self.fn.fresh("next")
+            if len(found) > 1:
+                look = self.fn.fresh("piece")
+                self.fn.branch(self.changed(footprint(self.state, piece)), look, after)
+                self.fn.label(look)
+            self.branch(piece, hit, after, {})
+            self.fn.label(after)
+
+    def changed(self, where: tuple[int, ...]) -> Bit:
+        """Do old and new state differ in these bits?"""
+        any_: Num = 0
+        for d, mask in zip(self.different, where, strict=True):
+            any_ = self.fn.bin("or", any_, self.fn.bin("and", d, signed(mask)))
+        return self.fn.icmp("ne", any_, 0)
 
 
 def _shared(exprs: list[Expr], k: int) -> If | None:

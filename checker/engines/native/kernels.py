@@ -202,14 +202,13 @@ def group_of(mixed, bits):
 
 
 @njit(**_helper)
-def touched(p, row, parent):
-    """The predicates that may be true in a new state. In its parent none that is wanted was: it would not have been expanded."""
+def before(p, parent):
+    """The row that a new one was made of, in which nothing that is wanted was true: else it would not have been expanded.
+    0 if there is none, or if it does not show what the step has changed."""
     if p[TOUCHED] == 0 or parent == NO_PARENT:
-        return np.int64(-1)
+        return np.int64(0)
     arena = load(p[ARENAS], np.int64(parent) % p[PARTS])
-    if arena == 0:
-        return np.int64(-1)
-    return call2(p[TOUCHED], row, arena + np.int64(parent) // p[PARTS] * 8 * p[WORDS])
+    return arena + np.int64(parent) // p[PARTS] * 8 * p[WORDS] if arena else np.int64(0)
 
 
 @njit(**_part)
@@ -249,8 +248,9 @@ def settle(p, rows, parents, n):
     if p[WANT]:
         for state in range(first, count):
             row = arena + state * width
-            want = p[WANT] & touched(p, row, get32(p[PARENTS], state))
-            hits = call2(p[CHECK], row, want) if want else 0
+            old = before(p, get32(p[PARENTS], state))
+            want = p[WANT] & call2(p[TOUCHED], row, old) if old else p[WANT]
+            hits = call3(p[CHECK], row, old, want) if want else 0
             if hits:
                 note_bits(p, PREDICATES, hits, state)
 
@@ -344,7 +344,7 @@ def sweep(p, check, want, first, last):
     """Union of what `check` hits in the states first..last-1; ends early when all wanted bits are hit."""
     hit = 0
     for state in range(first, last):
-        hit |= call2(check, p[ARENA] + 8 * p[WORDS] * state, want & ~hit)
+        hit |= call3(check, p[ARENA] + 8 * p[WORDS] * state, 0, want & ~hit)
         if hit & want == want:
             break
     return hit
