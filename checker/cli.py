@@ -180,6 +180,10 @@ def prove(
         int, Option("--max-states", metavar="N", help="How far to look for a counterexample to induction.", min=1)
     ] = 1_000_000,
     unbounded: Annotated[bool, Option("--unbounded", help="For any size of the sorts and any bounds, not one instance.")] = False,
+    find_lemmas: Annotated[bool, Option("--find-lemmas", help="Look for the lemmas that the proof needs.")] = False,
+    time_limit: Annotated[
+        str | None, Option("--time-limit", metavar="TIME", help="--find-lemmas: how long to look (default 2m).")
+    ] = None,
     no_deadlock: NoDeadlock = False,
     json: Json = False,
 ) -> int:
@@ -196,7 +200,13 @@ def prove(
     limit = duration(timeout) if timeout else None
     if unbounded and method != "induction":
         raise Mistake("--unbounded is a proof by induction: leave --method away")
-    asked = Asked(spec, instance, tuple(define or ()), method, depth, k, jobs, limit, not no_deadlock, max_states, unbounded)
+    if find_lemmas and method != "induction":
+        raise Mistake("--find-lemmas is for a proof by induction: leave --method away")
+    if time_limit and not find_lemmas:
+        raise Mistake("--time-limit says how long to look for lemmas: add --find-lemmas, or give each query a --timeout")
+    look = duration(time_limit) if time_limit else None
+    given = tuple(define or ())
+    asked = Asked(spec, instance, given, method, depth, k, jobs, limit, not no_deadlock, max_states, unbounded, find_lemmas, look)
     return _checked(asked, perform, json)
 
 

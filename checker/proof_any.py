@@ -31,12 +31,7 @@ LARGEST = 4  # of a sort
 def prove_any(instance: Instance, settings: Settings, progress: Callable[[Answered], None] | None = None) -> Proof:
     """Asks everything without sizes; of the instance only switches and faults count.  Raises Refused."""
     started = time.perf_counter()
-    settings = replace(settings, timeout=settings.timeout or TIMEOUT, deadlock=False)
-    proof = Proof(instance, settings, None, [], [])  # type: ignore[arg-type]
-    model = instance.model
-    encoded = encode(model, model.instances[instance.name], proof.switches)
-    proof.plan, proof.actions = encoded.plan, [s.name for s in encoded.steps]
-    proof.scope = tuple(encoded.scope())
+    proof, encoded = prepare(instance, settings)
     built = time.perf_counter()
     ask_all(proof, encoded.ask, progress, ATTEMPTS)
     solved = time.perf_counter()
@@ -45,6 +40,16 @@ def prove_any(instance: Instance, settings: Settings, progress: Callable[[Answer
     done = time.perf_counter()
     proof.seconds = {"encode": built - started, "solve": solved - built, "explain": done - solved}
     return proof
+
+
+def prepare(instance: Instance, settings: Settings) -> tuple[Proof, Unbounded]:
+    """A proof of which nothing has been asked yet, and who answers.  Raises Refused."""
+    settings = replace(settings, timeout=settings.timeout or TIMEOUT, deadlock=False)
+    proof = Proof(instance, settings, None, [], [])  # type: ignore[arg-type]
+    encoded = encode(instance.model, instance.model.instances[instance.name], proof.switches)
+    proof.plan, proof.actions = encoded.plan, [s.name for s in encoded.steps]
+    proof.scope = tuple(encoded.scope())
+    return proof, encoded
 
 
 def _confirm(proof: Proof, encoded: Unbounded) -> None:

@@ -19,7 +19,8 @@ from checker.trace import Plain
 from checker.verdict import EXIT, Progress, Result, Verdict
 
 if TYPE_CHECKING:
-    from checker.proof import Proof
+    from checker.lemmas.find import Found
+    from checker.proof import Proof, Settings
 
 Answered = TypeVar("Answered")
 METHODS = ("induction", "k-induction", "bmc")
@@ -28,7 +29,7 @@ METHODS = ("induction", "k-induction", "bmc")
 @dataclass(frozen=True)
 class Asked:
     """What was asked for.  `depth`: of bmc; `k`: of k-induction; `timeout`: seconds for a query (bmc: for all);
-    `max_states`: how far to look for a counterexample to induction."""
+    `max_states`: how far to look for a counterexample to induction; `time_limit`: seconds to look for lemmas."""
 
     spec: str
     instance: str | None = None
@@ -41,6 +42,8 @@ class Asked:
     deadlock: bool = True
     max_states: int = 1_000_000
     unbounded: bool = False
+    find_lemmas: bool = False
+    time_limit: float | None = None
 
 
 @dataclass
@@ -133,20 +136,23 @@ class Inductive:
 
     asked: Asked
     proof: Proof
+    found: Found | None = None
 
     @property
     def exit(self) -> int:
         return EXIT[self.proof.verdict]
 
     def lines(self, total: float) -> report.Lines:
+        from checker.lemmas.told import lines as told
         from checker.proof_report import lines
 
-        return lines(self.proof, total)
+        return lines(self.proof, total) + (told(self.found) if self.found else [])
 
     def data(self, total: float) -> dict[str, Any]:
+        from checker.lemmas.told import data as told
         from checker.proof_report import data
 
-        return {**head(self.proof.instance, self.asked), **data(self.proof, total)}
+        return {**head(self.proof.instance, self.asked), **data(self.proof, total), **(told(self.found) if self.found else {})}
 
 
 def perform(asked: Asked, progress: Callable[[Progress], None] | None = None) -> Bounded | Inductive:
@@ -160,19 +166,38 @@ def perform(asked: Asked, progress: Callable[[Progress], None] | None = None) ->
 
 
 def _inductive(asked: Asked, instance: Instance) -> Inductive:
-    from checker.proof import Settings, prove
+    from checker.proof import prove
+
+    return _found(asked, instance) or Inductive(asked, prove(instance, _settings(asked)))
+
+
+def _settings(asked: Asked) -> Settings:
+    from checker.proof import Settings
 
     k = asked.k if asked.method == "k-induction" else 1
-    return Inductive(asked, prove(instance, Settings(k, asked.jobs, asked.timeout, asked.deadlock, asked.max_states)))
+    return Settings(k, asked.jobs, asked.timeout, asked.deadlock and not asked.unbounded, asked.max_states)
+
+
+def _found(asked: Asked, instance: Instance) -> Inductive | None:
+    """A proof with lemmas that are looked for; without, if there is none.  None: they are not asked for."""
+    if not asked.find_lemmas:
+        return None
+    from checker.lemmas.find import SECONDS, Finder
+    from checker.proof import prove
+    from checker.proof_any import prove_any
+
+    settings = _settings(asked)
+    found = Finder(instance, settings, asked.unbounded, asked.time_limit or SECONDS).run()
+    proof = found.proof or (prove_any if asked.unbounded else prove)(instance, settings)
+    return Inductive(asked, proof, found)
 
 
 def _any_size(asked: Asked, instance: Instance) -> Inductive:
     from checker.engines.smt.unbounded.values import Refused
-    from checker.proof import Settings
     from checker.proof_any import prove_any
 
     try:
-        return Inductive(asked, prove_any(instance, Settings(1, asked.jobs, asked.timeout, False, asked.max_states)))
+        return _encodable(lambda: _found(asked, instance)) or Inductive(asked, prove_any(instance, _settings(asked)))
     except Refused as why:
         place = f" ({instance.model.place(why.node)})" if why.node is not None else ""
         unable = Unable(f"this cannot be proved for any size: {why.text}{place}")

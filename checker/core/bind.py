@@ -510,6 +510,14 @@ def bind(model: Model, name: str | None = None, overrides: dict[str, Value] | No
     return _Assembly(binder, decl, bool(overrides)).instance()
 
 
+def expression(instance: Instance, e: Expr, env: dict[str, Type]) -> Expr:
+    """An expression of the model as one of an instance of it; `env` types the names that are free in it."""
+    binder = Binder(instance.model, instance.sizes)
+    binder.vars = {v.name: v.type for v in instance.vars.values()}
+    binder.messages = instance.messages
+    return binder.expr(e, env)
+
+
 def _declaration(model: Model, name: str | None) -> InstanceDecl:
     if name is None:
         return next(iter(model.instances.values()), InstanceDecl("default"))

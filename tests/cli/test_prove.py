@@ -98,3 +98,30 @@ def test_lemmas_that_exclude_everything_are_warned_of(spectrace, tmp_path):
     found = spectrace("prove", spec, "--json")
     assert found.code == 0
     assert found.json["warnings"] == ["action Up cannot happen where the lemmas and invariants hold"]
+
+
+FOUND = {
+    "found": (["tokens.spec", "--find-lemmas"], 0),
+    "none needed": (["two_phase_commit", "--find-lemmas"], 0),
+    "violated": (["tokens.spec", "-i", "again", "--find-lemmas"], 12),
+    "no time": (["tokens.spec", "--find-lemmas", "--time-limit", "1ms"], 15),
+    "not of bmc": (["tokens.spec", "--method", "bmc", "--find-lemmas"], 1),
+    "a limit of nothing": (["tokens.spec", "--time-limit", "1s"], 1),
+}
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_lemmas_are_found(spectrace, case):
+    args, code = FOUND[case]
+    found = spectrace("prove", *args, "--json")
+    assert (found.code, found.err) == (code, "")
+    if "error" not in found.json:
+        assert bool(found.json["found_lemmas"]) == (case == "found")
+        assert bool(found.json["not_found"]) == (code != 0)
+
+
+def test_what_is_found_is_shown_as_lines_of_a_spec(spectrace):
+    out = spectrace("prove", "tokens.spec", "--find-lemmas").out
+    assert "\nlemma Found1: " in out and "found in" in out
+    out = spectrace("prove", "tokens.spec", "--find-lemmas", "--time-limit", "1ms").out
+    assert "no proof found: the time was over" in out and "tried: " in out

@@ -47,7 +47,7 @@ class Induction:
     def condition(self, q: Query) -> z3.BoolRef:
         """What must be impossible, over the path."""
         t, last = self.template, self.k - 1
-        hypothesis = self._hypothesis()
+        hypothesis = self.hypothesis()
         match q.kind:
             case p.INITIALLY:
                 return z3.And(t.at(t.is_initial, 0), t.at(t.inside, 0), t.at(self._of(q), 0))
@@ -55,9 +55,9 @@ class Induction:
                 return z3.And(t.at(self.good(q.given), 0), t.at(t.inside, 0), t.at(self._of(q), 0))
             case p.PRESERVED:
                 after = z3.And(t.at(t.inside, self.k), t.at(self._of(q), self.k))
-                return z3.And(hypothesis, self._takes(q), after)
+                return z3.And(hypothesis, self.takes(q), after)
             case p.STEP:
-                return z3.And(hypothesis, self._takes(q), t.at(self._of(q), last))
+                return z3.And(hypothesis, self.takes(q), t.at(self._of(q), last))
             case p.FAULT:
                 faults = any_of(f.guard for f in t.faults if f.action == q.action)
                 return z3.And(hypothesis, t.at(faults, last))
@@ -76,7 +76,7 @@ class Induction:
             return any_of(b.when for b in self.template.bad_states if b.property == q.target)
         return self.bad(q.target)
 
-    def _hypothesis(self) -> z3.BoolRef:
+    def hypothesis(self) -> z3.BoolRef:
         t = self.template
         good = both(t.inside, self.good((*self.plan.lemmas, *self.plan.invariants)))
         moved = [t.at(t.moves, i) for i in range(self.k - 1)]
@@ -87,7 +87,7 @@ class Induction:
             pairs = zip(self.template.row(i), self.template.row(j), strict=True)
             yield term(any_of(negation(same(a, b)) for a, b in pairs))
 
-    def _takes(self, q: Query) -> z3.BoolRef:
+    def takes(self, q: Query) -> z3.BoolRef:
         assert q.action is not None
         return self.template.at(self.template.action(q.action), self.k - 1)
 

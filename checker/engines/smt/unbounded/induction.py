@@ -121,7 +121,7 @@ class Unbounded:
 
     def cases(self, q: Query) -> Iterator[list[F]]:
         """Formulas; the query is proved if in no case all of them can be true."""
-        good = list(self.good.values())
+        good = [self.good[n] for n in q.given] if q.given else list(self.good.values())
         match q.kind:
             case p.INITIALLY:
                 where, rules = self.initially

@@ -1,0 +1,144 @@
+"""Lemmas that are found: they parse, they prove what was to be proved, and where there are none that is said."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checker.core.bind import Instance, bind
+from checker.language.load import load_model
+from checker.language.parse import parse
+from checker.language.syntax import PropertyDecl
+from checker.lemmas.covers import Covers, Rows
+from checker.lemmas.find import Finder, Found
+from checker.library import read
+from checker.proof import Settings, prove
+from checker.proof_any import prove_any
+from checker.source import Source
+from checker.verdict import Verdict
+
+
+def without_lemmas(spec: str) -> Source:
+    """The text of a shipped spec without its lemmas."""
+    source = read(spec)
+    lines = source.text.split("\n")
+    for d in parse(source).decls:
+        if isinstance(d, PropertyDecl) and d.kind == "lemma":
+            for n in range(d.span.line - 1, d.expr.span.end_line):
+                lines[n] = ""
+    assert lines != source.text.split("\n")
+    return Source(source.name, "\n".join(lines))
+
+
+def look(source: Source, instance: str | None, unbounded: bool, seconds: float = 100.0) -> tuple[Instance, Found]:
+    bound = bind(load_model(source), instance)
+    return bound, Finder(bound, Settings(deadlock=not unbounded), unbounded, seconds).run()
+
+
+def pasted(source: Source, found: Found, instance: Instance) -> Instance:
+    return bind(load_model(Source(source.name, "\n".join([source.text, *found.lemmas, ""]))), instance.name)
+
+
+ANY = ["two_phase_commit", *(pytest.param(s, marks=pytest.mark.slow) for s in ("lock_server", "ring_election"))]
+
+
+@pytest.mark.parametrize("spec", ANY)
+def test_lemmas_for_any_size_are_found(spec: str) -> None:
+    source = without_lemmas(spec)
+    bound, found = look(source, None, True)
+    assert found.proof is not None and found.lemmas, found.why
+    assert prove_any(bound, Settings()).verdict is not Verdict.HOLDS
+    assert prove_any(pasted(source, found, bound), Settings()).verdict is Verdict.HOLDS
+
+
+TEXT = """
+protocol tokens
+sort Node
+network set
+message Token(node: Node)
+var holder: Node? = none
+var done: set[Node] = {}
+action First(n: Node)
+    require holder == none and done == {}
+    holder := n
+    done += {n}
+    send Token(n)
+action Hand(n: Node, m: Node)
+    require holder == n and m not in done
+    holder := m
+    done += {m}
+    send Token(m)
+invariant HolderWasTold: forall n: Node. holder == n implies sent Token(n)
+invariant ToldAreDone: forall n: Node. sent Token(n) implies not (n not in done and holder != none)
+terminal: done == Node
+instance three: Node = 3
+"""
+
+
+def test_lemmas_of_an_instance_are_found_and_can_be_pasted() -> None:
+    source = Source("tokens.spec", TEXT)
+    bound, found = look(source, None, False)
+    assert found.proof is not None, found.why
+    assert prove(pasted(source, found, bound), Settings()).verdict is Verdict.HOLDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spec", "instance"), [("peterson", "two"), ("two_phase_commit", "seven")])
+def test_lemmas_of_shipped_instances_are_found(spec: str, instance: str) -> None:
+    source = without_lemmas(spec) if spec == "two_phase_commit" else read(spec)
+    bound, found = look(source, instance, False)
+    assert found.proof is not None, found.why
+    assert prove(pasted(source, found, bound), Settings()).verdict is Verdict.HOLDS
+
+
+ODD = """
+protocol odd
+var a: 0..6 = 0
+action Up
+    a := (a + 2) % 8
+invariant Even: a != 3
+instance one:
+"""
+
+
+def test_what_no_lemma_can_say_is_not_found() -> None:
+    _, found = look(Source("odd.spec", ODD), None, False)
+    assert found.proof is None and "no such lemma" in found.why
+    assert found.tried.bad > 0 and found.tried.states == 4
+
+
+def test_nothing_is_looked_for_where_what_is_to_be_proved_is_false() -> None:
+    _, found = look(without_lemmas("two_phase_commit"), "hasty", True)
+    assert found.proof is None and found.tried.bad == 0
+
+
+def test_the_time_is_kept() -> None:
+    _, found = look(without_lemmas("two_phase_commit"), None, True, 0.001)
+    assert found.proof is None and found.why == "the time was over"
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    width, height = draw(st.integers(1, 6)), draw(st.integers(1, 12))
+    bits = draw(st.lists(st.booleans(), min_size=width * (height + 1), max_size=width * (height + 1)))
+    rows = np.array(bits, dtype=np.bool_).reshape(height + 1, width)
+    return rows[1:], rows[0]
+
+
+@given(tables())
+@settings(max_examples=200, deadline=None)
+def test_covers_are_all_smallest_covers(table: tuple[np.ndarray, np.ndarray]) -> None:
+    """All sets of columns of the least size in which the row differs from every other, and only such sets of up to three."""
+    rows, bad = table
+
+    def tells(columns: tuple[int, ...]) -> bool:
+        return bool((rows[:, columns] != bad[list(columns)]).any(axis=1).all())
+
+    every = [c for n in (1, 2, 3) for c in combinations(range(len(bad)), n) if tells(c)]
+    found = {tuple(sorted(c)) for c in Covers(Rows(rows), bad, [1] * len(bad)).within(3, 3)}
+    least = min(map(len, every), default=0)
+    assert {c for c in every if len(c) == least} <= found <= set(every)
