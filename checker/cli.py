@@ -280,14 +280,21 @@ def validate(
     instance: Instance = None,
     follow: Annotated[bool, Option("--follow", "-f", help="Wait for more lines, until Ctrl-C or a rejection.")] = False,
     coverage: Annotated[bool, Option("--coverage", help="Also what was exercised and compared, and what never.")] = False,
+    history: Annotated[
+        bool, Option("--history", help="TRACE is what clients saw of the object SPEC: is it linearizable?")
+    ] = False,
     json: Json = False,
 ) -> int:
-    """Hold a log of an implementation against a spec.
+    """Hold a log of an implementation against a spec; or, with --history, what its clients saw (as `linearizable` does).
 
     Exit codes: 0 accepted, 1 usage, a log or binding that cannot be read, 14 rejected, 20 inconclusive: a bound was hit,
     130 --follow was ended and all lines so far are explained."""
     from checker.conformance.answer import perform
 
+    if history:
+        if len(traces) > 1 or binding or follow or coverage:
+            raise Mistake("--history takes one TRACE, and neither --binding, --follow nor --coverage")
+        return linearizable(traces[0], spec, instance, False, 2_000_000, json)
     answer = perform(spec, traces, binding, instance, follow)
     if json:
         emit(answer.data())
@@ -308,6 +315,9 @@ def mutate(
     kinds: Annotated[str, Option("--kinds", metavar="LIST", help="Which changes.")] = "field,drop,duplicate,swap",
     limit: Annotated[int, Option("--limit", metavar="N", help="At most so many of each kind.", min=1)] = 400,
     seed: Annotated[int, Option("--seed", metavar="S", help="The same seed, the same mutants.", min=0)] = 0,
+    horizon: Annotated[
+        int, Option("--horizon", metavar="N", help="Accepted: so many events after the change are explained.", min=1)
+    ] = 500,
     jobs: Annotated[int, Option("--jobs", metavar="N", help="How many processes.", min=1, max=64)] = 2,
     json: Json = False,
 ) -> int:
@@ -317,7 +327,7 @@ def mutate(
     a log that is not accepted."""
     from checker.conformance.scored import perform
 
-    answer = perform(spec, traces, binding, instance, kinds, limit, seed, jobs)
+    answer = perform(spec, traces, binding, instance, kinds, limit, seed, jobs, horizon)
     if json:
         emit({**answer.data(), "seconds": round(elapsed(), 3)})
     else:
@@ -331,8 +341,13 @@ def linearizable(
         str, Argument(metavar="HISTORY", help="What clients asked and were answered (NDJSON or JSON, .gz too), or `-`.")
     ],
     object: Annotated[
-        str, Option("--object", metavar="SPEC", help="What the object does without concurrency: a spec of its operations.")
-    ] = "register",
+        str | None,
+        Option(
+            "--object",
+            metavar="SPEC",
+            help="What the object does without concurrency (default: register, mutex or append_register, by the operations).",
+        ),
+    ] = None,
     instance: Instance = None,
     whole: Annotated[bool, Option("--whole", help="One object, not one for each key.")] = False,
     max_states: Annotated[int, Option("--max-states", metavar="N", help="Stop at so many configurations.", min=1)] = 2_000_000,

@@ -23,6 +23,7 @@ class Course(Protocol):
     """Takes events one by one."""
 
     order: Ordering
+    light: bool  # a copy costs next to nothing
 
     def take(self, e: Event) -> bool:
         """Is this event explained?"""
@@ -48,6 +49,8 @@ class Course(Protocol):
 
 class Explained:
     """The configurations that explain what came so far."""
+
+    light = True
 
     def __init__(self, search: Search, frontier: list[Config], acted: frozenset[Any] = frozenset()) -> None:
         self.search, self.frontier, self.acted, self.order = search, frontier, acted, search.order
@@ -121,7 +124,7 @@ def _said(rules: Rules, o: Occasion) -> Any:
 class Recorded:
     """A record that is held against its spec."""
 
-    cut = ""
+    cut, light = "", False
 
     def __init__(self, replay: Replay, order: Ordering) -> None:
         self.replay, self.order = replay, order

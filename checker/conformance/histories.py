@@ -1,21 +1,24 @@
-"""Histories: what clients of an object asked and were answered, and when.  Read from NDJSON, or one JSON array.
+"""Histories: what clients of an object asked and were answered, and when.  Read from NDJSON, one JSON array, EDN, or the
+columns of Jepsen's history.txt.
 
 Three shapes are known, line by line:
   events    {"process": 0, "type": "invoke" | "ok" | "fail" | "info", "f": "write", "key": "x", "value": 1}, as Jepsen writes;
             without a `key`, values that are all pairs are [key, value]
-  pairs     {"kind": "call" | "return", "id": 7, "client": 0, ...}
+  pairs     {"kind": "call" | "return", "id": 7, "client": 0, ...}; also the record of a run with clients
   complete  {"client": 0, "input": {"op": "put", ...}, "output": ..., "call": 10, "return": 20}, as Porcupine has them
 Invariant: an Operation's `call` and `ret` are places in one total order of real time; equal times are concurrent.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from checker.conformance.edn import NotEdn, columns, forms, plain
 from checker.conformance.fields import MISSING
 from checker.conformance.lines import Line, Log
 from checker.settings import Mistake
@@ -23,7 +26,9 @@ from checker.settings import Mistake
 BEGIN = {"invoke", "call", "invocation", "start"}
 END = {"ok": "ok", "return": "ok", "response": "ok", "end": "ok", "fail": "fail", "info": "info"}
 NAMES = ("f", "op", "operation", "method", "name")
-WHO = ("process", "client", "clientId", "client_id", "thread")
+WHO = ("process", "client", "clientid", "client_id", "thread")
+TIMES = (("call", "return"), ("start", "end"), ("begin", "end"), ("start_time", "end_time"), ("invoked", "returned"))
+CODES = ("get", "put", "append")  # as Porcupine numbers the operations of its key-value store
 NEVER = 1 << 62
 HINT = "docs/guides/linearizable.md says what a history is"
 
@@ -69,8 +74,10 @@ def read(log: Log, whole: bool = False) -> History:
     lines = list(_lines(log))
     if not lines:
         raise Mistake(f"{log.name}: there are no lines in it", HINT)
-    complete = any("call" in x.data and "return" in x.data for x in lines)
-    history = _complete(log.name, lines) if complete else _events(log.name, lines)
+    for line in lines:
+        line.data = _plain(line.data)
+    times = next((t for t in TIMES for x in lines if t[0] in x.data and t[1] in x.data), None)
+    history = _complete(log.name, lines, *times) if times else _events(log.name, lines)
     if not history.operations and not history.failed:
         raise Mistake(f"{log.name}: there is no operation in it", HINT)
     if not whole:
@@ -81,26 +88,52 @@ def read(log: Log, whole: bool = False) -> History:
 
 def _lines(log: Log) -> Iterator[Line]:
     """The objects, with the places where they stand."""
-    with log.open() as f:
-        first = next((c for c in iter(lambda: f.read(1), b"") if not c.isspace()), b"")
-    if first != b"[":
+    data = log.bytes()
+    first = data.lstrip()[:1]
+    if first == b"[" or (first == b"{" and not _is_json(data)) or first not in (b"{", b""):
+        yield from _array(log, data) if first == b"[" and _is_json(data) else _edn(log, data)
+    else:
         yield from log
-        return
+
+
+def _is_json(data: bytes) -> bool:
+    """Is it JSON, as far as its start tells?  In EDN a key is a keyword, and hardly anything has a colon after it."""
+    return re.match(rb"\s*\[?\s*(\{\s*(\"([^\"\\\\]|\\\\.)*\"\s*:|\})|[^:{]*\Z)", data) is not None
+
+
+def _array(log: Log, data: bytes) -> Iterator[Line]:
     try:
-        data = msgspec.json.decode(log.bytes())
+        items = msgspec.json.decode(data)
     except msgspec.DecodeError as why:
         raise Mistake(f"{log.name}: not JSON: {why}") from None
-    for n, x in enumerate(data, 1):
+    for n, x in enumerate(items, 1):
         if not isinstance(x, dict):
             raise Mistake(f"{log.name}: element {n} is no object", HINT)
         yield Line(log.name, n, x)
 
 
+def _edn(log: Log, data: bytes) -> Iterator[Line]:
+    try:
+        text = data.decode()
+        found = [(n, plain(x)) for n, x in forms(text)] if data.lstrip()[:1] in (b"{", b"[", b"#", b";") else list(columns(text))
+    except UnicodeDecodeError:
+        raise Mistake(f"{log.name}: this is no text", HINT) from None
+    except NotEdn as why:
+        raise Mistake(f"{log.name}:{why.line}: not EDN: {why}", HINT) from None
+    if not found:
+        raise Mistake(f"{log.name}: this is neither JSON nor EDN nor lines of `process :type :f value`", HINT)
+    for n, x in found:
+        if not isinstance(x, dict):
+            raise Mistake(f"{log.name}:{n}: this is no map", HINT)
+        yield Line(log.name, n, x)
+
+
 def _plain(d: dict[str, Any]) -> dict[str, Any]:
-    """Keywords as EDN writes them, `:read`, without the colon."""
-    if not any(k[:1] == ":" or (type(v) is str and v[:1] == ":") for k, v in d.items()):
+    """Keywords as EDN writes them, `:read`, without the colon; and keys as Go writes them, `ClientId`, in small letters."""
+    if not any(k[:1] == ":" or k[:1].isupper() or (type(v) is str and v[:1] == ":") for k, v in d.items()):
         return d
-    return {k.lstrip(":"): v[1:] if type(v) is str and v[:1] == ":" else v for k, v in d.items()}
+    short = {k.lstrip(":"): v[1:] if type(v) is str and v[:1] == ":" else v for k, v in d.items()}
+    return {k.lower() if k[:1].isupper() else k: v for k, v in short.items()}
 
 
 def _first(d: dict[str, Any], names: tuple[str, ...], default: Any = None) -> Any:
@@ -113,12 +146,18 @@ def _first(d: dict[str, Any], names: tuple[str, ...], default: Any = None) -> An
 def _events(name: str, lines: list[Line]) -> History:
     out, open_ = History(name, []), dict[Any, Operation]()
     for n, line in enumerate(lines):
-        d = _plain(line.data)
-        kind, who = _first(d, ("type", "kind", "event")), _first(d, WHO)
-        if who == "nemesis" or not isinstance(kind, str) or (kind not in BEGIN and kind not in END):
+        d = line.data
+        kind, who = _first(d, ("type", "kind", "event")), _first(d, (*WHO, "node"))
+        kind = ("call", "return")[kind] if kind in (0, 1) and "id" in d else kind
+        if (
+            who == "nemesis"
+            or {"action", "clock"} <= d.keys()
+            or not isinstance(kind, str)
+            or (kind not in BEGIN and kind not in END)
+        ):
             out.ignored += 1
             continue
-        pair = d["id"] if "id" in d and "type" not in d else who
+        pair = d["id"] if "id" in d and "type" not in d else (who, d["number"]) if "number" in d else who
         if kind in BEGIN:
             open_[pair] = _begun(d, line, who, n)
             out.operations.append(open_[pair])
@@ -130,6 +169,8 @@ def _events(name: str, lines: list[Line]) -> History:
 
 def _begun(d: dict[str, Any], line: Line, who: Any, n: int) -> Operation:
     f, key, given = _asked(d)
+    if type(f) is int and 0 <= f < len(CODES):
+        f = CODES[f]
     if not isinstance(f, str):
         raise Mistake(f"{line.place}: this call does not say what is called (`f`)", HINT)
     return Operation(f, key, given, who, n, line)
@@ -138,11 +179,16 @@ def _begun(d: dict[str, Any], line: Line, who: Any, n: int) -> Operation:
 def _asked(d: dict[str, Any]) -> tuple[Any, Any, Any]:
     """What is called, on which key, with what."""
     given = d.get("input", MISSING)
+    if given is MISSING and isinstance(d.get("value"), dict) and any(n in d["value"] for n in (*NAMES, "Op")):
+        given = d["value"]
     if isinstance(given, dict):
         given = _plain(given)
         f = _first(given, NAMES, _first(d, NAMES))
         rest = {k: v for k, v in given.items() if k not in (*NAMES, "key")}
         return f, given.get("key", d.get("key")), next(iter(rest.values())) if len(rest) == 1 else rest or MISSING
+    if "number" in d and isinstance(d.get("args"), list) and d["args"]:  # a record of `spectrace run`
+        key, *rest = d["args"]
+        return _first(d, NAMES), key, rest[0] if len(rest) == 1 else rest or MISSING
     return _first(d, NAMES), d.get("key"), _first(d, ("input", "args", "value"), MISSING)
 
 
@@ -169,7 +215,7 @@ def _answer(d: dict[str, Any]) -> Any:
     if isinstance(found, dict):
         found = _plain(found)
         return _first(found, ("value", "result", "ok"), MISSING)
-    return found
+    return None if found is MISSING and "number" in d else found
 
 
 def _unsure(d: dict[str, Any]) -> bool:
@@ -180,23 +226,23 @@ def _unsure(d: dict[str, Any]) -> bool:
 # ── operations with two times ──
 
 
-def _complete(name: str, lines: list[Line]) -> History:
+def _complete(name: str, lines: list[Line], call: str, back: str) -> History:
     found: list[tuple[Operation, Any, Any]] = []
     out = History(name, [])
     for line in lines:
-        d = _plain(line.data)
-        if "call" not in d:
+        d = line.data
+        if call not in d:
             out.ignored += 1
             continue
         o = _begun(d, line, _first(d, WHO), 0)
-        o.answer, o.explicit, o.done = _answer({k: v for k, v in d.items() if k != "value"}), True, line
-        back = None if _unsure(d) else d.get("return")
-        for t in (d["call"], back):
+        o.explicit, o.answer, o.done = "output" in d or "result" in d, _answer(d), line
+        end = None if _unsure(d) else d.get(back)
+        for t in (d[call], end):
             if isinstance(t, bool) or not isinstance(t, int | float | None):
-                raise Mistake(f"{line.place}: `call` and `return` are times, which are numbers", HINT)
-        if back is not None and back < d["call"]:
+                raise Mistake(f"{line.place}: `{call}` and `{back}` are times, which are numbers", HINT)
+        if end is not None and end < d[call]:
             raise Mistake(f"{line.place}: it returns before it is called")
-        found.append((o, d["call"], back))
+        found.append((o, d[call], end))
     times = {t: 2 * i for i, t in enumerate(sorted({t for _, a, b in found for t in (a, b) if t is not None}))}
     for o, a, b in found:
         o.call, o.ret = times[a], NEVER if b is None else times[b] + 1

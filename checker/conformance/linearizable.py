@@ -12,7 +12,7 @@ from checker.conformance.fields import MISSING
 from checker.conformance.histories import History, Operation, read
 from checker.conformance.linearize import Found, Link, Part, steps
 from checker.conformance.lines import Log
-from checker.conformance.objects import Object
+from checker.conformance.objects import OBJECTS, Object, has
 from checker.core.bind import AssumptionFails, BindError
 from checker.settings import Mistake
 
@@ -190,13 +190,23 @@ def _json(x: Any) -> str:
     return msgspec.json.encode(x).decode() if x is not MISSING else "missing"
 
 
-def perform(file: str, spec: str, instance: str | None = None, whole: bool = False, most: int = MOST) -> Answer:
-    """Reads a history and looks for an order.  Raises Mistake, SpecErrors, Rejected."""
+def fitting(operations: list[Operation]) -> str:
+    """The shipped object that has all operations of a history; `register` if none has."""
+    from checker import load
+
+    names = {o.f for o in operations}
+    return next((n for n in OBJECTS if all(has(load(n), f) for f in names)), OBJECTS[0])
+
+
+def perform(file: str, spec: str | None, instance: str | None = None, whole: bool = False, most: int = MOST) -> Answer:
+    """Reads a history and looks for an order; without a spec, of the shipped object that fits.  Raises Mistake, SpecErrors,
+    Rejected."""
     from checker import load
     from checker.answer import Rejected
 
     started = time.perf_counter()
-    history, model = read(Log(file), whole), load(spec)
+    history = read(Log(file), whole)
+    model = load(spec or fitting(history.operations))
     try:
         obj = Object(model, history.operations, instance)
     except (BindError, AssumptionFails) as error:

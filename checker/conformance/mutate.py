@@ -1,7 +1,8 @@
 """How many small changes of a log are noticed: the score of a spec and its binding on a log that they accept.
 
 The original is validated once.  Where a mutant begins, the validation is copied and goes on with the changed lines, until nothing
-explains an event, or the copy stands where the original does: then it explains the rest, too.
+explains an event, or the copy stands where the original does: then it explains the rest, too.  After many more events that are
+explained it is not looked at further.
 
 A mutant that is accepted is one of three.  *same*: the field is read, and both values mean the same to the binding; or the
 order of the log tells of no difference.  *explained*: the log tells of something else, which the spec allows as well.
@@ -161,28 +162,40 @@ def _alike(a: Event, b: Event) -> bool:
 
 
 class Mutation:
-    """Tries mutants of a log.  `make()` gives the courses from its beginning: the cheap one first, the one that decides last."""
+    """Tries mutants of a log.  `make()` gives the courses from its beginning: the cheap one first, the one that decides last.
+    `horizon`: a mutant of which so many events more are explained is taken to be accepted."""
 
-    def __init__(self, make: Callable[[], list[Course]], files: list[list[Line]]) -> None:
-        self.make, self.files = make, files
+    def __init__(self, make: Callable[[], list[Course]], files: list[list[Line]], horizon: int) -> None:
+        self.make, self.files, self.horizon = make, files, horizon
         self.partings = Partings(make()[-1], files)
         self.events = self.partings.events
+        self.trails: list[list[Course]] = []  # where copies cost nothing: the course before each event, and after the last
 
     def accepted(self) -> Event | None:
         """Is the original accepted?  If not, the event that nothing explains."""
         for course in self.make():
-            bad = next((e for e in self.events if not course.take(e)), None)
-            if bad is None and course.end():
-                return None
-        return bad or self.events[-1]
+            trail, bad = [course.copy()], None
+            for e in self.events:
+                if not course.take(e):
+                    bad = e
+                    break
+                trail += [course.copy()] if course.light else []
+            if course.light:
+                self.trails.append(trail)
+            if bad is None and not course.end():
+                bad = self.events[-1]
+        return bad
 
     def outcomes(self, mutants: list[Mutant]) -> list[Outcome]:
         """What comes of mutants, in the order of the log."""
         todo = sorted((self.partings.of(m) for m in mutants), key=lambda p: p.at)
-        courses, at, out = self.make(), 0, []
+        courses, at, out = [] if self.trails else self.make(), 0, []
         for p in todo:
-            for e in self.events[at : p.at]:
-                courses = [c for c in courses if c.take(e)]  # a cheap one may come to its end
+            if self.trails:  # a cheap course may have come to its end before
+                courses = [t[p.at] for t in self.trails if p.at < len(t)]
+            else:
+                for e in self.events[at : p.at]:
+                    courses = [c for c in courses if c.take(e)]
             at = p.at
             out.append(self._outcome(p, courses))
         return out
@@ -191,8 +204,9 @@ class Mutation:
         line = self.files[p.mutant.file][p.mutant.at]
         ends: tuple[int, Event, str] | None = None
         title = courses[-1].title(self.events[self.partings.position[id(line)]])
-        for course in courses:
-            if (ends := self._run(course, p)) is None:
+        trails: list[Any] = self.trails[len(self.trails) - len(courses) :] or [None] * len(courses)
+        for course, trail in zip(courses, trails, strict=True):
+            if (ends := self._run(course, trail, p)) is None:
                 return Outcome(p.mutant, line.place, title, self._accepted(courses[-1], p))
         assert ends
         n, e, cut = ends
@@ -200,24 +214,26 @@ class Mutation:
             return Outcome(p.mutant, line.place, title, "inconclusive")
         return Outcome(p.mutant, line.place, title, "rejected", max(0, n - max(len(p.come) - 1, 0)), e.place)
 
-    def _run(self, course: Course, p: Parting) -> tuple[int, Event, str] | None:
+    def _run(self, course: Course, trail: list[Course] | None, p: Parting) -> tuple[int, Event, str] | None:
         """Where a mutant is rejected, counted from where it begins, and why that may be wrong; None if it is not."""
-        mine, original = course.copy(), course.copy()
+        mine, start, look = course.copy(), p.at + p.gone, 0
+        original = None if trail else course.copy()
         for n, e in enumerate(p.come):
             if not mine.take(e):
                 return n, e, mine.cut
-        rest = self.events[p.at + p.gone :]
-        alive = all(original.take(e) for e in self.events[p.at : p.at + p.gone])
-        look = 0
+        for e in self.events[p.at : start] if original else ():
+            original = original if original and original.take(e) else None
+        rest = self.events[start : start + self.horizon]
         for n, e in enumerate(rest):
             if n == look:
-                if alive and mine.same(original):
+                there = trail[start + n] if trail and start + n < len(trail) else original
+                if there and mine.same(there):
                     return None
                 look = 2 * look + 1
             if not mine.take(e):
                 return len(p.come) + n, e, mine.cut
-            alive = alive and original.take(e)
-        if mine.end():
+            original = original if original and original.take(e) else None
+        if start + len(rest) < len(self.events) or mine.end():
             return None
         return len(p.come) + len(rest) - 1, self.events[-1], mine.cut
 

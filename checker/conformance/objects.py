@@ -6,6 +6,7 @@ sorts are whatever stands in the history.  States and operations are small numbe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -25,7 +26,11 @@ from checker.engines.python.compiled import Compiled
 from checker.settings import Mistake, nearest
 from checker.trace import Plain
 
-ALIASES = {"get": "read", "r": "read", "put": "write", "set": "write", "w": "write", "compareandset": "cas"}
+ALIASES = {
+    "get": "read", "r": "read", "put": "write", "set": "write", "w": "write", "compareandset": "cas",
+    "read": "get", "write": "put", "lock": "acquire", "unlock": "release",
+}  # fmt: skip
+OBJECTS = ("register", "mutex", "append_register")  # those that are shipped, in the order in which they are thought of
 MOST = 4096  # values of an answer that is not known
 
 
@@ -38,8 +43,11 @@ class Object:
             hint = "its operations are global actions; `register` is one, docs/guides/linearizable.md tells more"
             raise Mistake(f"{model.name} is no sequential object", hint)
         self.ids: dict[str, int] = {}
+        self.asked = {o.given for o in operations if isinstance(o.given, str) and o.given}
+        self._pattern = re.compile("|".join(map(re.escape, sorted(self.asked, key=lambda x: (-len(x), x)))) or r"\b\B")
+        uses = any(base_name(n) == "process" for a in model.actions for n, _ in a.params)
         for o in operations:
-            for x in (o.given, o.answer):
+            for x in (o.given, o.answer, o.process if uses else MISSING):
                 self._collect(x)
         self.instance = self._bound(instance)
         self.compiled = Compiled(replace(self.instance, properties=(), bound=None))
@@ -59,9 +67,8 @@ class Object:
             raise Mistake(f"{m.name} has no instance `{name}`", nearest(name, m.instances))
         base = m.instances[name] if name else next(iter(m.instances.values()), InstanceDecl("history"))
         names = {s: tuple(self.ids) or ("null",) for s in m.sorts}
-        decl = replace(
-            base, sizes={k: v for k, v in base.sizes.items() if k not in m.sorts}, names=names, bound=None, expect=None
-        )
+        given = {k: v for k, v in base.sizes.items() if k not in m.sorts and (name or m.params[k].default is None)}
+        decl = replace(base, sizes=given, names=names, bound=None, expect=None)
         return bind(replace(m, instances={decl.name: decl}), decl.name, {s: len(n) for s, n in names.items()})
 
     def _collect(self, x: Any) -> None:
@@ -77,7 +84,9 @@ class Object:
         """The number of what was asked and answered.  Raises Mistake."""
         action = self._action(o)
         wanted = [(base_name(n), t) for n, t in action.params if base_name(n) != "result"]
-        known = self._asked(o, wanted)
+        own = [(n, t) for n, t in wanted if n == "process"]
+        wanted = [x for x in wanted if x not in own]
+        known = {n: self._read(o, t, o.process) for n, t in own} | self._asked(o, wanted)
         result = self._result(action)
         if result is not None and o.known:
             answer = self._answered(o, bool(wanted), result)
@@ -126,6 +135,8 @@ class Object:
 
     def _answered(self, o: Operation, asks: bool, t: Type) -> Any:
         """Jepsen repeats the question in the answer; a bool is then true, for what is false fails."""
+        if isinstance(t, Bool) and not o.explicit and o.answer in (None, MISSING):
+            return True
         if o.explicit or not asks or (o.answer is not MISSING and o.answer != o.given):
             return o.answer
         return True if isinstance(t, Bool) else MISSING
@@ -142,11 +153,22 @@ class Object:
                 return None if j is None else self._value(e, j)
             case Sort(s, _):
                 return Id(s, self.ids[_text(j)])
+            case Seq(Sort(), _) if isinstance(j, str):
+                return self._pieces(t.elem, j)
             case Seq(e, _) if isinstance(j, list):
                 return tuple(self._value(e, x) for x in j)
             case Tuple(es) if isinstance(j, list) and len(j) == len(es):
                 return tuple(self._value(e, x) for e, x in zip(es, j, strict=True))
         return self.decoder.read(t, j)
+
+    def _pieces(self, t: Type, text: str) -> Value:
+        """A text as the pieces that were put and appended, the longest first; one that is none of those stands for itself."""
+        if not text:
+            return ()
+        if text in self.asked:
+            return (self._value(t, text),)
+        pieces = self._pattern.findall(text)
+        return tuple(self._value(t, x) for x in (pieces if "".join(pieces) == text else [text]))
 
     def pure(self, action: Transition) -> bool:
         """Does it change nothing, whatever it answers?"""
@@ -205,3 +227,9 @@ def _key(name: str) -> str:
 
 def _text(x: Any) -> str:
     return msgspec.json.encode(x).decode()
+
+
+def has(model: Model, f: str) -> bool:
+    """Has an object an operation of this name?"""
+    names = {_key(a.name) for a in model.actions}
+    return not names.isdisjoint({_key(f), ALIASES.get(_key(f), "")})

@@ -124,7 +124,15 @@ def _example(o: Outcome) -> str:
 
 
 def perform(
-    spec: str, traces: list[str], binding: str | None, instance: str | None, kinds: str, limit: int, seed: int, jobs: int
+    spec: str,
+    traces: list[str],
+    binding: str | None,
+    instance: str | None,
+    kinds: str,
+    limit: int,
+    seed: int,
+    jobs: int,
+    horizon: int = 500,
 ) -> Answer:
     """Draws mutants and tries them.  Raises Mistake, SpecErrors, Rejected."""
     from checker import load as load_spec
@@ -137,7 +145,7 @@ def perform(
     started = time.perf_counter()
     model, logs = load_spec(spec), [Log(t) for t in traces]
     try:
-        mutation, used, record = _mutation(spec, model, traces, logs, binding, instance)
+        mutation, used, record = _mutation(spec, model, traces, logs, binding, instance, horizon)
     except (BindError, AssumptionFails) as error:
         raise Rejected(error, model, True) from None
     bad = mutation.accepted()
@@ -154,7 +162,7 @@ def perform(
 
 
 def _mutation(
-    spec: str, model: Model, traces: list[str], logs: list[Log], binding: str | None, instance: str | None
+    spec: str, model: Model, traces: list[str], logs: list[Log], binding: str | None, instance: str | None, horizon: int
 ) -> tuple[Mutation, str | None, bool]:
     """How mutants are tried, the binding, and whether the log is a record."""
     files: list[list[Line]] = [list(log) for log in logs]
@@ -165,7 +173,7 @@ def _mutation(
         def replays() -> list[Course]:
             return [Recorded(Replay(model, files[0][0]), ordered(files))]
 
-        return Mutation(replays, files), None, True
+        return Mutation(replays, files, horizon), None, True
     if not binding and len(logs) == 1 and is_itf(logs[0]):
         raise Mistake(f"{traces[0]}: mutants are made of logs of events, not of states (ITF)")
     said = load(binding or binding_beside(spec, traces))
@@ -176,7 +184,7 @@ def _mutation(
         again = cheap.search.rules.quiet or cheap.search.reorders
         return [cheap, Explained.of(validation, True)] if again else [cheap]
 
-    return Mutation(searches, files), said.file, False
+    return Mutation(searches, files, horizon), said.file, False
 
 
 __all__ = ["Answer", "perform"]

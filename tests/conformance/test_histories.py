@@ -1,0 +1,152 @@
+"""The shapes of histories that others write, and the objects that they are about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checker.cli import run
+from checker.conformance.edn import NotEdn, forms, plain
+from checker.conformance.histories import read
+from checker.conformance.linearizable import perform
+from checker.conformance.lines import Log
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def file(text: str | list[Any]) -> str:
+        path = tmp_path / "history"
+        path.write_text(text if isinstance(text, str) else "".join(json.dumps(x) + "\n" for x in text))
+        return str(path)
+
+    return file
+
+
+def verdict(file: str, spec: str | None = None) -> str:
+    return perform(file, spec).verdict
+
+
+EDN = """
+; a comment
+{:type :invoke, :f :write, :value 1, :process 0, :time 3291485317, :index 0}
+{:type :ok,     :f :write, :value 1, :process 0, :time 3296209422, :index 1}
+{:process :nemesis, :type :info, :f :start, :value "cut off \\"n1\\""}
+#jepsen.history.Op{:type :invoke, :f :cas, :value [1 2], :process 1}
+{:type :info, :f :cas, :value [1 2], :error :timeout, :process 1}
+{:type :invoke, :f :read, :value nil, :process 2}
+{:type :ok, :f :read, :value %s, :process 2}
+"""
+
+
+@pytest.mark.parametrize(("seen", "said"), [("1", "accept"), ("2", "accept"), ("3", "reject"), ("nil", "reject")])
+def test_edn_a_map_a_line_or_a_vector(write: Any, seen: str, said: str) -> None:
+    text = EDN % seen
+    assert verdict(write(text)) == said
+    assert verdict(write(f"[{text}]")) == said
+    assert read(Log(write(text))).ignored == 1
+
+
+def test_edn_with_independent_keys_and_places(write: Any) -> None:
+    text = "\n".join(
+        f"{{:process {p}, :type :{t}, :f :{f}, :value [{k} {v}]}}"
+        for p, t, f, k, v in [
+            (0, "invoke", "write", 1, 7), (0, "ok", "write", 1, 7), (1, "invoke", "read", 2, "nil"), (1, "ok", "read", 2, 7),
+        ]
+    )  # fmt: skip
+    said = perform(write(text), None)
+    assert said.verdict == "reject" and said.witness
+    assert (said.witness.key, said.witness.operation["return"]) == (2, 4)
+
+
+def test_forms_are_read_as_json() -> None:
+    text = '{:a 1, "b" [2.5 -3N nil true], :c #{x}, :d (), :e #inst "2020-01-01", :f \\a, :g 1/2} :z'
+    first, last = [plain(x) for _, x in forms(text)]
+    assert first == {
+        "a": 1, "b": [2.5, -3, None, True], "c": ["x"], "d": [], "e": "2020-01-01", "f": "a", "g": "1/2"
+    }  # fmt: skip
+    assert last == "z"
+
+
+@pytest.mark.parametrize("text", ["{:a 1", "{:a]}", "{:a 1 :b}", '{:a "', "[1 2", "\n\n}"])
+def test_what_is_no_edn_is_said_with_its_line(write: Any, text: str, capsys: Any) -> None:
+    with pytest.raises(NotEdn):
+        list(forms(text))
+    assert run(["linearizable", write(text)]) == 1
+    assert "history:" in capsys.readouterr().err
+
+
+def test_the_columns_of_history_txt(write: Any) -> None:
+    lines = ["0\t:invoke\t:write\t3", "0\t:ok\t:write\t3", "1\t:invoke\t:cas\t[3 4]", "1\t:fail\t:cas\t[3 4]"]
+    lines += [":nemesis\t:info\t:start\tnil", "2\t:invoke\t:read\tnil"]
+    assert verdict(write("\n".join([*lines, "2\t:ok\t:read\t3"]))) == "accept"
+    logged = [f"INFO  jepsen.util - {x}" for x in [*lines, "2\t:ok\t:read\t4"]]
+    assert verdict(write("\n".join(logged))) == "reject"
+
+
+def kv(op: str | int, value: str, output: str, times: tuple[Any, Any], names: tuple[str, str]) -> dict[str, Any]:
+    asked = {"ClientId": 1, "Input": {"Op": op, "Key": "k", "Value": value}, "Output": {"Value": output}}
+    return {**asked, **dict(zip(names, times, strict=True))}
+
+
+@pytest.mark.parametrize("names", [("Call", "Return"), ("start", "end"), ("call", "return")])
+@pytest.mark.parametrize("ops", [("put", "append", "get"), (1, 2, 0)])
+def test_porcupines_key_value_store(write: Any, names: tuple[str, str], ops: tuple[Any, ...]) -> None:
+    put, append, get = ops
+    rows = [kv(put, "x", "", (0, 1), names), kv(append, "yy", "", (2, 5), names), kv(append, "z", "", (3, 6), names)]
+    assert verdict(write([*rows, kv(get, "", "xzyy", (7, 8), names)])) == "accept"
+    assert verdict(write([*rows, kv(get, "", "x", (4, 5), names)])) == "accept"
+    assert verdict(write([*rows, kv(get, "", "xyy", (7, 8), names)])) == "reject"
+    assert verdict(write([*rows, kv(get, "", "", (2, 4), names)])) == "reject"
+
+
+def test_porcupines_events(write: Any) -> None:
+    rows = [
+        {"ClientId": 0, "Kind": 0, "Value": {"Op": "put", "Key": "a", "Value": "1"}, "Id": 0},
+        {"ClientId": 1, "Kind": 0, "Value": {"Op": "get", "Key": "a", "Value": ""}, "Id": 1},
+        {"ClientId": 1, "Kind": 1, "Value": {"Value": "1"}, "Id": 1},
+        {"ClientId": 0, "Kind": 1, "Value": {"Value": ""}, "Id": 0},
+    ]
+    assert verdict(write(rows)) == "accept"
+    assert verdict(write([rows[1], rows[2], rows[0], rows[3]])) == "reject"
+
+
+def test_plain_fields_with_two_times(write: Any) -> None:
+    rows = [{"client": 0, "op": "put", "key": "x", "value": 1, "start": 0.0, "end": 1.5}]
+    rows += [{"client": 1, "op": "get", "key": "x", "value": 1, "start": 2.0, "end": 3.0}]
+    assert verdict(write(rows)) == "accept"
+    assert verdict(write([{**rows[0], "start": 4, "end": 5}, rows[1]])) == "reject"
+
+
+def lock(process: int, kind: str, f: str) -> dict[str, Any]:
+    return {"process": process, "type": kind, "f": f, "value": None}
+
+
+def test_locks(write: Any) -> None:
+    held = [lock(0, "invoke", "acquire"), lock(0, "ok", "acquire"), lock(1, "invoke", "acquire")]
+    assert verdict(write([*held, lock(1, "fail", "acquire")])) == "accept"
+    assert verdict(write([*held, lock(1, "ok", "acquire")])) == "reject"
+    given = [lock(0, "invoke", "release"), lock(0, "ok", "release")]
+    assert verdict(write([*held, *given, lock(1, "ok", "acquire")])) == "accept"
+    assert verdict(write([*held[:2], lock(1, "invoke", "release"), lock(1, "ok", "release")])) == "reject"
+    assert perform(write(held[:2]), None).object.model.name == "mutex"
+    assert verdict(write([{**x, "f": "lock"} for x in held[:2]])) == "accept"
+
+
+def test_validate_with_history_is_the_same(write: Any, capsys: Any) -> None:
+    file = write([lock(0, "invoke", "acquire"), lock(0, "ok", "acquire"), lock(1, "invoke", "acquire"), lock(1, "ok", "acquire")])
+    assert run(["validate", "mutex", file, "--history", "--json"]) == 14
+    assert json.loads(capsys.readouterr().out)["witness"]["operation"]["return"] == 4
+    assert run(["validate", "register", file, "--history"]) == 1
+    assert "no operation `acquire`" in capsys.readouterr().err
+    assert run(["validate", "mutex", file, file, "--history"]) == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\xff\x00", b"hello\n", b"\x1f\x8b\x08\x00rest", b"[1, 2]", b"{", b"5\n", b'["a"'])
+def test_what_is_no_history_is_said_so(tmp_path: Path, data: bytes, capsys: Any) -> None:
+    (tmp_path / "h").write_bytes(data)
+    assert run(["linearizable", str(tmp_path / "h")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and "Traceback" not in err
