@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -26,7 +26,10 @@ from checker.stuck import Blocked, FaultReport, Stuck
 from checker.trace import Plain
 from checker.verdict import EXIT, Limits, Progress, Result, Trace, Verdict
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from checker.crosscheck import CrossCheck
+
+INTERRUPTED, DISAGREES = 130, 71
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Request:
     engine: str = "native"
     witness: str | None = None
     deepest: bool = False
+    crosscheck: bool = False
 
 
 class Rejected(Exception):
@@ -71,9 +75,12 @@ class Answer:
     stuck: list[Blocked] = field(default_factory=list)
     fault: FaultReport | None = None
     problems: list[str] = field(default_factory=list)
+    cross: CrossCheck | None = None
 
     @property
     def exit(self) -> int:
+        if self.cross and self.cross.disagreements:
+            return DISAGREES
         return INTERRUPTED if self.result.stopped_by == "interrupt" else EXIT[self.result.verdict]
 
     @property
@@ -101,6 +108,7 @@ class Answer:
         if r.verdict is not Verdict.UNKNOWN:
             lines += report.expectation(self.expect, self.problems)
         lines += report.warnings([*(_told(w) for w in model.warnings), *r.warnings])
+        lines += self.cross.lines(self.instance) if self.cross else []
         if r.trace is not None:
             lines += [Text(""), *report.trace(self.instance, r.trace)]
         return lines + self.why() + self._witnessed()
@@ -164,6 +172,7 @@ class Answer:
             "trace": plain.trace(r.trace),
             "witness": plain.trace(self.witness),
             "reason": self.reason_data(),
+            "crosscheck": self.cross.data(plain) if self.cross else None,
         }
 
     def reason_data(self) -> dict[str, Any] | None:
@@ -280,6 +289,10 @@ def perform(request: Request, progress: Callable[[Progress], None] | None = None
     explain(answer)
     if answer.expect and result.verdict is not Verdict.UNKNOWN:
         answer.problems = problems(answer.expect, result)
+    if request.crosscheck:
+        from checker.crosscheck import crosscheck
+
+        answer.cross = crosscheck(instance)
     return answer
 
 

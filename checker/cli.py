@@ -5,7 +5,7 @@ Nothing heavy is imported before a command needs it.  With `--json` there is exa
 happens.  Whoever makes a mistake in a spec, a flag or a file gets a line that says so, never a traceback.
 
 Exit codes: 0 holds, 1 usage or file error, 2 the spec text is wrong, 10 an assumption fails, 11 deadlock, 12
-violated, 14 trace rejected, 20 unknown, 70 a bug in here, 75 spec fault, 130 interrupted.
+violated, 14 trace rejected, 20 unknown, 70 a bug in here, 71 engines disagree, 75 spec fault, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -130,12 +130,15 @@ def check(
         str, Option("--engine", metavar="ENGINE", help="native, or python: the slow definition itself.")
     ] = "native",
     witness: Witness = None,
+    crosscheck: Annotated[
+        bool, Option("--crosscheck", help="Let the solver judge a sample of the states, too: it must agree.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Explore every reachable state of an instance.
 
     Exit codes: 0 holds, 1 usage, 2 spec is wrong, 10 assumption fails, 11 deadlock, 12 violated, 20 unknown or a
-    limit was hit, 75 spec fault, 130 interrupted."""
+    limit was hit, 71 --crosscheck found that engines disagree, 75 spec fault, 130 interrupted."""
     from checker.answer import Request, perform
     from checker.settings import duration, memory
     from checker.verdict import Limits
@@ -147,7 +150,18 @@ def check(
     limits = Limits(
         max_states, max_depth, memory(max_memory) if max_memory else None, duration(time_limit) if time_limit else None
     )
-    request = Request(spec, instance, tuple(define or ()), not no_symmetry, not no_deadlock, threads, limits, engine, witness)
+    request = Request(
+        spec,
+        instance,
+        tuple(define or ()),
+        not no_symmetry,
+        not no_deadlock,
+        threads,
+        limits,
+        engine,
+        witness,
+        crosscheck=crosscheck,
+    )
     return _checked(request, perform, json)
 
 

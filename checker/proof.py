@@ -17,7 +17,7 @@ from checker.core.types import Bool, Enum
 from checker.engines.replay import judged
 from checker.engines.smt import plan as p
 from checker.engines.smt.bmc import check as bmc
-from checker.engines.smt.cti import Cti, find
+from checker.engines.smt.cti import Cti, find, named
 from checker.engines.smt.induction import Induction
 from checker.engines.smt.plan import Answered, Plan, Query
 from checker.engines.smt.solve import Ask, answers
@@ -173,7 +173,7 @@ def _result(instance: Instance, cti: Cti) -> Result:
     if cti.query.kind == p.DEADLOCK:
         return Result(Verdict.DEADLOCK, engine="smt", trace=cti.trace)
     text, place = cti.fault or ("", None)
-    prop = next((x for x in instance.properties if x.name == cti.query.target), None)
+    prop = named(instance, cti.query.target)
     if prop:
         states = [cti.trace.initial, *(s.state for s in cti.trace.steps)]
         said = judged(instance, prop, *(states[-2:] if prop.kind == "step" else states[-1:]))
@@ -188,6 +188,19 @@ def _explained(proof: Proof, result: Result) -> Answer:
     answer = Answer(Request(proof.instance.model.name, deadlock=proof.settings.deadlock), proof.where, result)
     explain(answer)
     return answer
+
+
+def counterexample(instance: Instance, settings: Settings) -> Answer | None:
+    """A behaviour of an instance that ends in something wrong, by native search."""
+    try:
+        with explore_with(instance, Limits(max_states=settings.max_states), settings.deadlock) as (_, r):
+            if r.trace is None:
+                return None
+            answer = Answer(Request(instance.model.name, deadlock=settings.deadlock), instance, r)
+            explain(answer)
+            return answer
+    except Unable:
+        return None
 
 
 def _label(instance: Instance, cti: Cti, settings: Settings) -> tuple[Label, Result | None]:

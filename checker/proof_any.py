@@ -21,10 +21,11 @@ from checker.engines.smt.induction import Induction
 from checker.engines.smt.plan import POSSIBLE, Answered, Query
 from checker.engines.smt.terms import TooLarge
 from checker.engines.smt.unbounded.induction import Unbounded, encode
-from checker.proof import Proof, Settings, ask_all, judge
+from checker.engines.smt.unbounded.small import Small
+from checker.proof import Proof, Settings, ask_all, counterexample, judge
 
 TIMEOUT, LOOKING = 10.0, 30.0  # seconds: of a query; of the search for a counterexample at small sizes
-ATTEMPTS = 8  # a query has several cases, and is asked again in other words
+ATTEMPTS = 12  # a query has several cases, and is asked again in other words
 LARGEST = 4  # of a sort
 
 
@@ -37,6 +38,8 @@ def prove_any(instance: Instance, settings: Settings, progress: Callable[[Answer
     solved = time.perf_counter()
     if proof.status("refuted") or proof.status("unknown"):
         _confirm(proof, encoded)
+        if proof.found is None:
+            _explore(proof)
     done = time.perf_counter()
     proof.seconds = {"encode": built - started, "solve": solved - built, "explain": done - solved}
     return proof
@@ -48,6 +51,7 @@ def prepare(instance: Instance, settings: Settings) -> tuple[Proof, Unbounded]:
     proof = Proof(instance, settings, None, [], [])  # type: ignore[arg-type]
     encoded = encode(instance.model, instance.model.instances[instance.name], proof.switches)
     proof.plan, proof.actions = encoded.plan, [s.name for s in encoded.steps]
+    encoded.small = Small(instance, proof.actions, {n: len(f.pos.sexpr()) for n, f in encoded.good.items()})
     proof.scope = tuple(encoded.scope())
     return proof, encoded
 
@@ -75,6 +79,13 @@ def _confirm(proof: Proof, encoded: Unbounded) -> None:
         last = ", ".join(f"{n} = {v}" for n, v in small.sizes.items() if n not in proof.switches)
     proof.tried = f"the sizes up to {last}" if last else "any small size"
     _settle(proof, None)
+
+
+def _explore(proof: Proof) -> None:
+    """A counterexample in the instance that was named, where the small ones have none from an initial state."""
+    found = counterexample(proof.instance, proof.settings)
+    if found is not None:
+        proof.shown, proof.found, proof.tried = proof.instance, found, ""
 
 
 def _settle(proof: Proof, confirmed: Query | None) -> None:

@@ -75,7 +75,8 @@ def method(proof: Proof) -> str:
 def _shown(proof: Proof) -> str:
     names = [*proof.plan.invariants, *proof.plan.steps]
     parts = [", ".join(names)] if names else []
-    return "; ".join([*parts, "no spec fault", *(["no deadlock"] if proof.plan.deadlock else [])])
+    faults = "no spec fault" + (" but for full networks" if proof.scope is not None and proof.instance.model.limited else "")
+    return "; ".join([*parts, faults, *(["no deadlock"] if proof.plan.deadlock else [])])
 
 
 def _scope(proof: Proof) -> list[str]:

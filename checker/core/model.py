@@ -202,6 +202,11 @@ class Model:
     instances: dict[str, InstanceDecl]
     warnings: tuple[Any, ...] = ()
 
+    @property
+    def limited(self) -> bool:
+        """Can a set network be full?"""
+        return self.network.capacity is not None or any(m.cap is not None for m in self.messages.values())
+
     def place(self, node: Node) -> str:
         """file:line of a node, for people."""
         return f"{self.source.name}:{node.span.line}" if node.span else self.source.name

@@ -73,7 +73,7 @@ class AnySize:
     def _case(self, case: list[F], given: list[Clause]) -> frozenset[Clause] | None:
         """The clauses without which all these formulas could be true; None: they can."""
         asserted = [skolem(f.pos) for f in case]
-        asserted[-1] = deepen(asserted[-1], constants(asserted))
+        asserted[-1:] = [deepen(f, constants(asserted)) for f in asserted[-1:]]
         names = {z3.Bool(f"given {i}"): c for i, c in enumerate(given)}
         extra = [z3.Implies(n, skolem(self._here(c).pos)) for n, c in names.items()]
         some = [*asserted, *extra, *self.encoded.local(asserted), *self.encoded.background()]

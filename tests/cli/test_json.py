@@ -52,6 +52,7 @@ class Check(msgspec.Struct, forbid_unknown_fields=True):
     trace: list[dict[str, Any]] | None
     witness: list[dict[str, Any]] | None
     reason: dict[str, Any] | None
+    crosscheck: dict[str, Any] | None
 
 
 def read(out: str) -> Check:

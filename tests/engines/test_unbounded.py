@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from agreement import instance_of
+from hypothesis import HealthCheck, Phase, event, given, seed, settings
+from models import specs
 
 import checker
-from checker.core.bind import Instance, bind
+from checker.core.bind import BindError, Instance, bind
 from checker.engines.smt import plan as p
 from checker.engines.smt.induction import Induction
+from checker.engines.smt.terms import TooLarge
 from checker.engines.smt.unbounded.induction import Unbounded, encode
 from checker.engines.smt.unbounded.values import Refused
 from checker.language.load import load_model
 from checker.proof import Proof, Settings
 from checker.proof_any import prove_any
+from checker.prove import Asked, Inductive
 from checker.source import Source
 from checker.verdict import Verdict
 
@@ -97,7 +102,8 @@ def test_a_missing_lemma_gives_a_counterexample_that_is_unreachable() -> None:
 
 
 def model_of(text: str) -> Instance:
-    return bind(load_model(Source("refused.spec", "protocol refused\nsort Node\n" + text + "\ninstance one: Node = 2\n")))
+    instance = "" if "\ninstance" in text else "\ninstance one: Node = 2\n"
+    return bind(load_model(Source("refused.spec", "protocol refused\nsort Node\n" + text + instance)))
 
 
 REFUSED = {
@@ -134,6 +140,34 @@ WRONG = {
     "out of a record": "record R(n: 0..2)\nvar r: R = R(0)\naction Up\n    r := R(r.n + 1)\ninvariant Fine: true",
     "in a loop": "network set\nmessage M(n: 0..2)\nvar m: map Node -> 0..2 = {a: 0 for a in Node}\naction Up\n"
     "    for a in Node\n        m[a] := m[a] + 1\n        send M(m[a])\ninvariant Fine: true",
+    "in a loop, below the element": "type R = 0..2\nvar m: map Node -> map R -> bool = {a: {k: false for k in R} for a in Node}\n"
+    "var t: R = 0\naction Up\n    for a in Node\n        m[a][t + 1] := true\naction More\n    require t < 2\n    t += 1\n"
+    "invariant Fine: true",
+    "keys outside the type": "param top: int\ntype R = 0..top\nvar m: map R -> R = {k: k for k in R}\nvar bad: bool = false\n"
+    "action Bad\n    require m == {k: k for k in R}\n    bad := true\naction Up(a: R)\n    require a + 1 <= top\n"
+    "    m[a] := a + 1\ninvariant Fine: not bad\ninstance one: Node = 2, top = 1\n",
+    "a family that is empty": "quorum Large(q) of Node where len(q) >= 3\n"
+    "invariant Wrong: exists q: Large. forall a in q. a in q\ninstance one: Node = 3\n",
+    "a quorum without members": "quorum Any(q) of Node where len(q) >= 0\ninvariant Wrong: forall q: Any. exists a in q. a == a",
+    "quorums that need not meet": "quorum Some(q) of Node where len(q) >= 1\nvar s: map Node -> bool = {a: false for a in Node}\n"
+    "action Set(a: Node)\n    s[a] := true\n"
+    "invariant Wrong: (exists q: Some. forall a in q. s[a]) implies forall q: Some. exists a in q. s[a]",
+    "messages for anybody": "network set\nmessage M(a: Node, b: Node)\naction Go(a: Node, b: Node)\n    require a != b\n"
+    "    send M(a, b)\nprocess Node\n    var bad: bool = false\n    on M(_, _)\n        bad := true\n"
+    "invariant Wrong: forall a: Node. not bad[a]",
+    "a crash": "process Node\n    var x: bool = false\n    durable d: bool = false\n    action Go\n        x := true\n"
+    "    on restart\n        d := true\nstep Same: forall a: Node. d[a] == d'[a]\n"
+    "instance one: Node = 2, fault crash(Node) <= 1\n",
+    "what is volatile": "process Node\n    durable vote: Node? = none\n    action Vote(b: Node)\n        require vote == none\n"
+    "        vote := b\nstep Once: forall a: Node. vote[a] != none implies vote'[a] == vote[a]\n"
+    "instance one: Node = 2, fault crash(Node) <= 1, volatile vote\n",
+    "a witness without a value": "var n: Node? = none\nreachable R: the(n) == the(n)",
+    "terminal without a value": "var n: Node? = none\nterminal: the(n) == the(n)\naction A(a: Node)\n    require n != none\n"
+    "    n := a",
+    "beyond a bound": "var x: 0..5 = 0\naction Up\n    require x < 5\n    x += 1\ninvariant Wrong: x <= 2\n"
+    "instance one: Node = 2\n    bound x < 9",
+    "the end of a range": "param top: int\nvar x: 0..top = 0\naction Up(y: 0..top)\n    require x < y\n    x := y\n"
+    "invariant Wrong: x < top or top == 0\ninstance one: Node = 2, top = 1\n",
     "none": "var m: Node? = none\nvar o: Node? = none\naction Copy\n    o := the(m)\ninvariant Fine: true",
 }
 
@@ -142,6 +176,21 @@ WRONG = {
 def test_small_mistakes_are_found(case: str) -> None:
     found = prove_any(model_of(WRONG[case]), Settings(timeout=60))
     assert found.verdict in (Verdict.VIOLATED, Verdict.SPEC_FAULT)
+
+
+def test_what_a_proof_assumes_of_sizes_is_said() -> None:
+    """Two sets of two need not meet among four; two of more than two thirds always do."""
+    text = "quorum Pair(q) of Node where len(q) >= 2 meets Pair\n"
+    text += "quorum Most(q) of Node where 3 * len(q) > 2 * len(Node) meets Most\nvar s: set[Node] = {}\ninvariant I: s == {}"
+    said = encoded(model_of(text)).scope()
+    assert "where every two Pair meet, as is claimed (not at Node = 4)" in said
+    assert "every two Most meet, whatever the sizes" in said
+
+
+def test_full_networks_are_not_claimed() -> None:
+    text = "network set capacity 1\nmessage M(a: Node) capacity 1\naction Go(a: Node)\n    send M(a)\ninvariant I: true"
+    found = Inductive(Asked("x", unbounded=True), prove_any(model_of(text), Settings(timeout=60)))
+    assert "no spec fault but for full networks" in str(found.lines(0.0)[1])
 
 
 FINE = {
@@ -154,3 +203,47 @@ FINE = {
 @pytest.mark.parametrize("case", FINE)
 def test_what_stays_in_range_is_proved(case: str) -> None:
     assert prove_any(model_of(FINE[case]), Settings(timeout=60)).verdict is Verdict.HOLDS
+
+
+def compare(text: str) -> None:
+    """No query about a random spec is proved for any size that has a counterexample at its own."""
+    try:
+        instance = instance_of(text)
+        unbounded, finite = encoded(instance), Induction(instance, deadlock=False)
+    except (BindError, Refused, TooLarge) as why:
+        event(type(why).__name__)
+        return
+    names = [a.name for a in finite.instance.actions]
+    try:
+        for q in [
+            *(unbounded.plan.implied(n, frozenset()) for n in unbounded.plan.invariants),
+            *unbounded.plan.rest(frozenset()),
+        ]:
+            action = None if q.action is None else names.index(unbounded.steps[q.action].name)
+            status = finite.ask(replace(q, action=action)).status
+            event(f"{q.kind} {status}")
+            if status == "refuted":
+                assert unbounded.ask(q, 1).status != "proved", q
+    except Exception as failure:
+        raise AssertionError(f"{type(failure).__name__}: {failure}\n\n{text}") from failure
+
+
+COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@settings(COMMON, max_examples=60, derandomize=True, phases=[Phase.generate])
+@given(specs())
+def test_random_specs(text: str) -> None:
+    compare(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(2))
+def test_many_random_specs(chunk: int) -> None:
+    @seed(chunk)
+    @settings(COMMON, max_examples=500, phases=[Phase.generate])
+    @given(specs())
+    def run(text: str) -> None:
+        compare(text)
+
+    run()

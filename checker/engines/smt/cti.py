@@ -109,7 +109,7 @@ def _replayed(induction: Induction, cti: Cti) -> Cti:
     """The same, with its fault; what the definition does not confirm is a bug."""
     instance, q = induction.instance, cti.query
     states = [cti.trace.initial, *(s.state for s in cti.trace.steps)]
-    prop = next((x for x in instance.properties if x.name == q.target), None)
+    prop = named(instance, q.target)
     good = states[:-1] if q.kind in (p.PRESERVED, p.STEP) else [] if q.kind in (p.INITIALLY, p.IMPLIED) else states
     for s in good:
         for held in _hypothesis(instance):
@@ -130,6 +130,12 @@ def _replayed(induction: Induction, cti: Cti) -> Cti:
     if not agreed:
         raise Disagreement(f"the solver refutes {q.kind} {q.target or ''}, the definition does not")
     return Cti(q, cti.trace, cti.minimal, found[0] if found else None)
+
+
+def named(instance: Instance, name: str | None) -> Property | None:
+    """The property of this name; `bound` and `terminal` are such."""
+    everything = [*instance.properties, *(x for x, _ in instance.asked())]
+    return next((x for x in everything if x.name == name), None)
 
 
 def _hypothesis(instance: Instance) -> list[Property]:

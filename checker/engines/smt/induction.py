@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 
 import z3
@@ -44,10 +45,21 @@ class Induction:
     def good(self, names: tuple[str, ...]) -> Bit:
         return all_of(negation(self.bad(n)) for n in names)
 
+    def holds(self, name: str) -> z3.BoolRef:
+        """A lemma or invariant holds in the first state."""
+        return self.template.at(self.good((name,)), 0)
+
+    def bare(self, q: Query) -> z3.BoolRef:
+        """What must be impossible, of a first state of which only the bound is known (k = 1)."""
+        t = self.template
+        return self._impossible(replace(q, given=()), t.at(t.inside, 0))
+
     def condition(self, q: Query) -> z3.BoolRef:
         """What must be impossible, over the path."""
+        return self._impossible(q, self.hypothesis())
+
+    def _impossible(self, q: Query, hypothesis: z3.BoolRef) -> z3.BoolRef:
         t, last = self.template, self.k - 1
-        hypothesis = self.hypothesis()
         match q.kind:
             case p.INITIALLY:
                 return z3.And(t.at(t.is_initial, 0), t.at(t.inside, 0), t.at(self._of(q), 0))

@@ -16,7 +16,7 @@ INITIALLY, IMPLIED, PRESERVED, STEP, FAULT, DEFINED, DEADLOCK, POSSIBLE = (
     "preserved",  # can an action make a lemma false?
     "step",  # can an action break a step property?
     "fault",  # can an action run into a spec fault?
-    "defined",  # can a `reachable` property fault?
+    "defined",  # can a `reachable` property, the bound or `terminal` fault?
     "deadlock",  # can there be nothing to do?
     "possible",  # can an action happen at all?  (the one that should be so)
 )
@@ -77,6 +77,6 @@ def plan(program: Program, deadlock: bool) -> Plan:
     def names(kind: str) -> tuple[str, ...]:
         return tuple(p.name for p in program.instance.properties if p.kind == kind)
 
-    faulty = {p.name for p in program.predicates if p.kind == "fault"}
-    partial = tuple(n for n in names("reachable") if n in faulty)
+    judged = {*names("lemma"), *names("invariant")}
+    partial = tuple(p.name for p in program.predicates if p.kind == "fault" and p.name not in judged)
     return Plan(names("lemma"), names("invariant"), names("step"), partial, tuple(range(len(program.actions))), deadlock)

@@ -31,6 +31,7 @@ from checker.core.ir import (
 from checker.core.model import Model
 from checker.core.operators.table import join
 from checker.core.types import Enum, Int, MapOf, Option, Record, Set, Sort, Tuple, Type, Unknown, show
+from checker.engines.smt.unbounded.claims import meetings, never_empty
 from checker.engines.smt.unbounded.formula import (
     FALSE,
     TRUE,
@@ -76,6 +77,7 @@ class Theory(World):
         self.model, self.params = model, params
         self.relations = Relations(self, model.messages)
         self.quorums: set[str] = set()
+        self._never_empty: dict[str, bool] = {}
 
     # quorums
 
@@ -90,17 +92,21 @@ class Theory(World):
         _, inside = self.quorum(name)
         return Members(of, lambda x: self.within(x, lambda t: same(inside(t, q))))
 
+    def some_quorum(self, name: str) -> F:
+        """Is there any?  What a condition asks for may be none of the sets."""
+        if name not in self._never_empty:
+            self._never_empty[name] = never_empty(self.model, self.params, name)
+        return TRUE if self._never_empty[name] else same(z3.Bool(f"there is a {name}"))
+
     def quorum_axioms(self) -> list[Any]:
         """Two that are claimed to meet have a member in common."""
         out = []
-        for name in list(self.quorums):
-            decl = self.model.quorums[name]
-            others = {name} if decl.majority else set()
-            others |= set(decl.meets) | {n for n, d in self.model.quorums.items() if name in d.meets}
-            for other in sorted(others & self.quorums):
-                (s, inside), (t, there) = self.quorum(name), self.quorum(other)
-                a, q, r = unknown(self.sort(Sort(decl.sort))), unknown(s), unknown(t)
-                out.append(z3.ForAll([q, r], z3.Exists([a], z3.And(inside(a, q), there(a, r)))))
+        for one, other in meetings(self.model):
+            if {one, other} <= self.quorums:
+                (s, inside), (t, there) = self.quorum(one), self.quorum(other)
+                a, q, r = unknown(self.sort(Sort(self.model.quorums[one].sort))), unknown(s), unknown(t)
+                meet = every([q, r], some([a], both(same(inside(a, q)), same(there(a, r)))))
+                out.append(implies(both(self.some_quorum(one), self.some_quorum(other)), meet).pos)
         return out
 
     # numbers
@@ -282,7 +288,8 @@ class Expressions:
         if isinstance(d, Call) and d.name in self.w.model.quorums:
             q = unknown(self.w.quorum(d.name)[0], d.name)
             said = body({**env, e.name: self.w.members(d.name, q)})
-            return every([q], said) if kind == "forall" else some([q], said)
+            there = self.w.some_quorum(d.name)
+            return implies(there, every([q], said)) if kind == "forall" else both(there, some([q], said))
         if isinstance(d, Apply) and d.op == "set":
             found = [body({**env, e.name: self.value(a, env)}) for a in d.args]
             return all_of(found) if kind == "forall" else any_of(found)
@@ -378,7 +385,7 @@ class Expressions:
 
     def _is_quorum(self, s: Value, name: str) -> F:
         q = unknown(self.w.quorum(name)[0], name)
-        return some([q], self.w.equal(s, self.w.members(name, q)))
+        return both(self.w.some_quorum(name), some([q], self.w.equal(s, self.w.members(name, q))))
 
     def _op_not(self, _: Apply, a: F) -> F:
         return negation(a)
@@ -426,6 +433,13 @@ class Expressions:
 
     def _op_sub(self, _: Apply, a: Value, b: Value) -> Value:
         return self._sum(a, b, -1)
+
+    def _op_neg(self, _: Apply, a: Value) -> Value:
+        return self._sum(Lit(0), a, -1)
+
+    def _op_range(self, e: Apply, a: Value, b: Value) -> Value:
+        t: Any = getattr(e.type, "elem", Unknown())
+        return Members(t, lambda x: both(negation(self.w.less(t, x, a)), self.w.less(t, x, b)))
 
     def _op_set(self, e: Apply, *xs: Value) -> Value:
         return Members(e.type.elem, lambda x: any_of(self.w.equal(x, y) for y in xs))  # type: ignore[attr-defined]
@@ -506,7 +520,8 @@ class Expressions:
                 return self._defined_fold(e, env)
             case Mapping():
                 assert isinstance(e.type, MapOf)
-                return self.w.for_all(e.type.key, lambda k: self.defined(e.body, {**env, e.name: k}))
+                key = e.type.key
+                return self.w.for_all(key, lambda k: implies(self.w.fits(key, k), self.defined(e.body, {**env, e.name: k})))
             case Sent():
                 return all_of(self.defined(a, env) for a in (*e.args, e.to, e.sender) if a is not None)
             case Apply():

@@ -21,12 +21,15 @@ from checker.core.model import InstanceDecl, Model, Property
 from checker.core.types import MapOf
 from checker.engines.smt import plan as p
 from checker.engines.smt.plan import Answered, Plan, Query
+from checker.engines.smt.unbounded.claims import told
 from checker.engines.smt.unbounded.expr import Expressions, Theory
-from checker.engines.smt.unbounded.formula import F, both, constants, deepen, negation, skolem, unknown
+from checker.engines.smt.unbounded.formula import F, both, constants, deepen, implies, is_true, negation, skolem, unknown
+from checker.engines.smt.unbounded.small import Small
 from checker.engines.smt.unbounded.state import Symbols, empty, of
 from checker.engines.smt.unbounded.steps import Runner, Step, Way, steps
 from checker.engines.smt.unbounded.values import NeedsNumbers, Refused, Table, Value
 
+QUICK, SEEDS = 0.3, 4  # seconds of a first try; how often one is repeated with the lemmas that are needed
 MOST_TERMS = 400  # of totality at constants, for each map
 
 
@@ -38,6 +41,7 @@ class Unbounded:
     decl: InstanceDecl
     params: dict[str, Any]
     numbers: bool = False
+    small: Small | None = None  # who is asked first; None: nobody
     plan: Plan = field(init=False)
     steps: list[Step] = field(init=False)
 
@@ -58,9 +62,10 @@ class Unbounded:
             return tuple(x.name for x in self.model.properties if x.kind == kind)
 
         numbered = tuple(range(len(self.steps)))
-        self.plan = Plan(names("lemma"), names("invariant"), names("step"), (), numbered, False)
-        self.props = {x.name: x for x in self.model.properties}
         self.here = Expressions(self.w, self.state, self.net)
+        self.props = {x.name: x for x in self.model.properties}
+        self.defined, self.unread = self._partial()
+        self.plan = Plan(names("lemma"), names("invariant"), names("step"), tuple(self.defined), numbered, False)
         self.ways = [self._ways(s) for s in self.steps]
         self.good = {n: self._good(self.props[n], self.here) for n in (*self.plan.lemmas, *self.plan.invariants)}
         self.initially = self._initially()
@@ -94,6 +99,20 @@ class Unbounded:
             why.node = why.node or prop
             raise
 
+    def _partial(self) -> tuple[dict[str, F], list[str]]:
+        """Where `reachable` properties and `terminal` have a value, if that is not everywhere; and those that cannot be said."""
+        asked = [(x.name, x.expr) for x in self.model.properties if x.kind == "reachable"]
+        asked += [("terminal", self.model.terminal)] if self.model.terminal is not None else []
+        found: dict[str, F] = {}
+        unread: list[str] = []
+        for name, expr in asked:
+            try:
+                where = self.here.defined(expr, {})
+                found |= {} if is_true(where) else {name: where}
+            except (Refused, NeedsNumbers):
+                unread.append(name)
+        return found, unread
+
     def _initially(self) -> tuple[Expressions, list[F]]:
         """The state at the start, and what is true of what may differ in it."""
         state, rules, nothing = {}, [], Expressions(self.w, {}, empty)
@@ -115,7 +134,13 @@ class Unbounded:
         if not keyed:
             return nothing._inside(v.init, {})(self.state[name])  # type: ignore[no-any-return]
         assert isinstance(v.type, MapOf)
-        return self.w.for_all(v.type.key, lambda k: nothing._inside(v.init, {"self": k})(self.state[name].at(k)))
+
+        key = v.type.key
+
+        def starts(k: Value) -> F:
+            return implies(self.w.fits(key, k), nothing._inside(v.init, {"self": k})(self.state[name].at(k)))
+
+        return self.w.for_all(key, starts)
 
     # what a query says
 
@@ -138,6 +163,8 @@ class Unbounded:
             case p.FAULT:
                 for way in self.ways[q.action or 0][1]:
                     yield [*good, *way.guards]
+            case p.DEFINED:
+                yield [*good, negation(self.defined[q.target or ""])]
             case p.POSSIBLE:
                 for way in self.ways[q.action or 0][0]:
                     yield [*good, *way.guards]
@@ -148,24 +175,45 @@ class Unbounded:
     # answers
 
     def ask(self, q: Query, timeout: float | None = None) -> Answered:
-        """Answers one query, within `timeout` seconds for each of its cases."""
+        """Answers one query, within a few times `timeout` seconds for each of its cases."""
         started = time.perf_counter()
-        found = [self._decide(c, timeout, q.kind) for c in self.cases(q)]
-        spent = time.perf_counter() - started
-        worst = "refuted" if "refuted" in found else "unknown" if "unknown" in found else "proved"
-        return Answered(q, worst, spent)
+        status = self._status(q, timeout)
+        return Answered(q, status, time.perf_counter() - started)
 
-    def _decide(self, case: list[F], timeout: float | None, kind: str) -> str:
+    def _status(self, q: Query, timeout: float | None) -> str:
+        cases = list(self.cases(q))
+        found = [self._check(self.formulas(c), QUICK, 0) for c in cases]
+        left = [c for c, answer in zip(cases, found, strict=True) if answer != z3.unsat]
+        if not left:
+            return "proved"
+        if (q.kind == p.POSSIBLE and z3.sat in found) or (self.small is not None and self.small.refutes(q)):
+            return "refuted"
+        needed = self.small.needed(q) if self.small is not None else None
+        answers = [self._decide(c, needed, timeout, q.kind) for c in left]
+        return "refuted" if "refuted" in answers else "unknown" if "unknown" in answers else "proved"
+
+    def formulas(self, case: list[F]) -> list[Any]:
+        """What the solver is asked at first: constants for what exists, and what exists for them."""
         asserted = [skolem(f.pos) for f in case]
-        asserted[-1] = deepen(asserted[-1], constants(asserted))
-        some = [*asserted, *self.local(asserted), *self.background()]
+        asserted[-1:] = [deepen(f, constants(asserted)) for f in asserted[-1:]]
+        return [*asserted, *self.local(asserted), *self.background()]
+
+    def _decide(self, case: list[F], needed: tuple[str, ...] | None, timeout: float | None, kind: str) -> str:
+        """The answer to one case, asked in other words and with other random numbers until there is one."""
+        short = None if timeout is None else timeout / 5
+        some = self.formulas(case)
         if kind == p.POSSIBLE:
             return _word(self._check(some, timeout, 0))
+        if needed is not None:
+            few = self.formulas([f for f in case if not any(f is g for n, g in self.good.items() if n not in needed)])
+            for seed in range(SEEDS):
+                if self._check(few, short, seed) == z3.unsat:
+                    return "proved"
         everything = [*some, *self.everywhere]
-        short = None if timeout is None else timeout / 5
+        tries = [(some, short, 0), (everything, short, 0), (some, timeout, 1), (everything, timeout, 1)]
         found = z3.unknown
-        for formulas, limit, seed in ((some, short, 0), (everything, short, 0), (some, timeout, 1), (everything, timeout, 1)):
-            if (formulas is some and found == z3.sat) or (kind == p.IMPLIED and limit is not short):
+        for formulas, limit, seed in tries[:2] if kind == p.IMPLIED else tries:
+            if formulas is some and found == z3.sat:
                 continue
             answer = self._check(formulas, limit, seed)
             if answer == z3.unsat or (answer == z3.sat and formulas is everything):
@@ -176,6 +224,7 @@ class Unbounded:
     def _check(self, formulas: list[Any], timeout: float | None, seed: int) -> Any:
         solver = z3.Solver()
         solver.set("random_seed", seed)
+        solver.set("auto_config", seed % 2 == 0)  # without it the solver works otherwise, which may be what helps
         solver.set("timeout", max(1, int(timeout * 1000)) if timeout else 4294967295)
         solver.add(formulas)
         answer = solver.check()
@@ -237,7 +286,11 @@ class Unbounded:
             out.append("numbers taken as whole numbers within their bounds, as there is arithmetic")
         if any(s.action is None for s in self.steps):
             out.append("any number of crashes")
-        return out
+        if self.model.limited:
+            out.append("any number of messages in the network: that its capacity suffices is not proved")
+        if self.unread:
+            out.append(f"that {', '.join(self.unread)} has a value everywhere is not proved: it cannot be said without sizes")
+        return out + told(self.model, self.params)
 
 
 def _word(answer: Any) -> str:

@@ -282,8 +282,10 @@ class Runner:
 
         def fine(k: Value) -> F:
             e = {**env, s.name: k}
-            ok = both(here.defined(b.value, e), here.stored(at, here.value(b.value, e)))
-            return either(negation(inside(k)), ok)
+            places = (here.defined(p, e) for p in b.path[1:] if isinstance(p, Expr))
+            return either(
+                negation(inside(k)), all_of([*places, here.defined(b.value, e), here.stored(at, here.value(b.value, e))])
+            )
 
         way = self._unless_fault(way, self.w.for_all(t.key, fine))
 
@@ -299,7 +301,8 @@ class Runner:
 
         def fine(k: Value) -> F:
             e = {**way.env, s.name: k}
-            ok = all_of([*(here.defined(a, e) for a in b.args), self._sendable(b, way, e)])
+            asked = [*b.args, *([b.to] if b.to else [])]
+            ok = all_of([*(here.defined(a, e) for a in asked), self._sendable(b, way, e)])
             return either(negation(inside(k)), ok)
 
         way = self._unless_fault(way, self.w.for_all(t, fine))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any
 
 import z3
@@ -114,6 +115,9 @@ Value = Any
 SCALARS = (Lit, Term, Cut, Pick)
 
 
+_enums = count()
+
+
 class World:
     """The sorts.  `numbers`: ordered types are whole numbers; otherwise they are sorts with a total order."""
 
@@ -135,7 +139,8 @@ class World:
                 return self.sorts.setdefault(name, z3.DeclareSort(name))
             case Enum(name, members):
                 if name not in self.enums:
-                    sort, consts = z3.EnumSort(f"{name}!{id(self)}", [f"{name}.{m}!{id(self)}" for m in members])
+                    n = next(_enums)  # the solver takes each name once
+                    sort, consts = z3.EnumSort(f"{name}!{n}", [f"{name}.{m}!{n}" for m in members])
                     self.enums[name] = sort, dict(zip(members, consts, strict=True))
                 return self.enums[name][0]
             case Int() if self.numbers:
@@ -294,7 +299,7 @@ class World:
                     return TRUE
                 return self.for_all(t, lambda x: equivalent(a.has(x), b.has(x)))
             case Table(), Table():
-                return self.for_all(a.key, lambda x: self.equal(a.at(x), b.at(x)))
+                return self.for_all(a.key, lambda x: implies(self.fits(a.key, x), self.equal(a.at(x), b.at(x))))
             case Lit(), Lit():
                 return TRUE if a.n == b.n else FALSE
         sort = self.sort_of(a, b)
