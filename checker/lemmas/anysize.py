@@ -23,7 +23,7 @@ from checker.engines.smt.unbounded.formula import F, any_of, constants, deepen, 
 from checker.engines.smt.unbounded.induction import Unbounded
 from checker.engines.smt.unbounded.values import NeedsNumbers, Refused
 from checker.lemmas.atoms import Atom, Clause, Words
-from checker.lemmas.backward import INITIALLY, Late, Target, Undecided
+from checker.lemmas.backward import INITIALLY, Asked, Late, Target, Undecided, named
 from checker.lemmas.samples import Bits, Tables
 
 SMALL = (1, 2, 3)  # how many elements each sort may have in a counterexample
@@ -44,6 +44,9 @@ class AnySize:
 
     def parts(self, t: Target) -> list[str]:
         return [""] if t.query else [INITIALLY, *self.actions]
+
+    def asked(self, t: Target, part: str) -> Asked:
+        return named(t, part, list(self.actions))
 
     def ask(self, t: Target, part: str, given: list[Clause]) -> frozenset[Clause] | None:
         """As an oracle does; every case of a query must be impossible."""

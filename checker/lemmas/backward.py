@@ -11,11 +11,10 @@ Who answers the queries is an Oracle: for one instance (bounded.py), or for any 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from checker.engines.smt.plan import Query
+from checker.engines.smt.plan import PRESERVED, Query
 from checker.lemmas.atoms import Clause
 from checker.lemmas.pool import Pool
 from checker.lemmas.samples import Bits, Tables
@@ -52,6 +51,18 @@ class Target:
     clause: Clause | None = None
 
 
+Asked = tuple[str, str | None, Clause | None, str]  # the kind of query, the property or the clause, and the action, by name
+Needed = dict[Asked, frozenset[Clause]]
+
+
+def named(t: Target, part: str, actions: list[str]) -> Asked:
+    """What is asked, given the names of the actions."""
+    q = t.query
+    if q is None:
+        return INITIALLY if part == INITIALLY else PRESERVED, None, t.clause, "" if part == INITIALLY else part
+    return q.kind, q.target, None, "" if q.action is None else actions[q.action]
+
+
 class Oracle(Protocol):
     """Answers queries.  A clause has a part for every action (by name)."""
 
@@ -63,6 +74,9 @@ class Oracle(Protocol):
     def parts(self, t: Target) -> list[str]:
         """The parts of a target, each a query of its own."""
 
+    def asked(self, t: Target, part: str) -> Asked:
+        """What is asked, in names."""
+
     def ask(self, t: Target, part: str, given: list[Clause]) -> frozenset[Clause] | None:
         """The clauses that were used to prove it; None: there is a counterexample.  Raises Late, Undecided."""
 
@@ -72,12 +86,14 @@ class Oracle(Protocol):
 
 @dataclass
 class Backward:
-    """One search.  `proved`: for each target and part the clauses that were needed; `start`: clauses to begin with."""
+    """One search.  `proved`: for each target and part the clauses that were needed; `start`: clauses to begin with; `hints`: the
+    clauses that were needed elsewhere, by what is asked and of which action."""
 
     oracle: Oracle
     pool: Pool
     tried: Tried
     start: list[Clause] = field(default_factory=list)
+    hints: Needed = field(default_factory=dict)
     proved: dict[tuple[Target, str], frozenset[Clause]] = field(default_factory=dict)
 
     def run(self) -> list[Clause] | None:
@@ -85,7 +101,7 @@ class Backward:
         while True:
             needed, failed = self._closed(None)
             if failed is None:
-                return self._fewest(needed)
+                return needed if self.start else self._fewest(needed)  # to begin with there were no more than needed
             if failed.clause is None:
                 return None
             self.ban(failed.clause)
@@ -129,6 +145,8 @@ class Backward:
         if old is not None and (allowed is None or old <= set(allowed)):
             return old
         given = list(dict.fromkeys([*known, *self.start])) if allowed is None else allowed
+        if self._as_before(t, part, set(given)):
+            return self.proved[t, part]
         try:
             for _ in range(MOST_STEPS):
                 core = self.oracle.ask(t, part, given)
@@ -143,6 +161,23 @@ class Backward:
             pass
         return None
 
+    def _as_before(self, t: Target, part: str, given: set[Clause]) -> bool:
+        """Is it proved with what was needed elsewhere?"""
+        hint = self.hints.get(self.oracle.asked(t, part))
+        if hint is None or not hint <= given:
+            return False
+        try:
+            core = self.oracle.ask(t, part, sorted(hint, key=lambda c: c.key))
+        except Undecided:
+            return False
+        if core is not None:
+            self.proved[t, part] = core
+        return core is not None
+
+    def needed(self) -> Needed:
+        """The clauses that were needed, as hints."""
+        return {self.oracle.asked(t, part): core for (t, part), core in self.proved.items()}
+
     def _another(self) -> Clause | None:
         """A clause that excludes the last counterexample."""
         self.tried.bad += 1
@@ -151,7 +186,3 @@ class Backward:
     def _late(self) -> None:
         if time.perf_counter() > self.oracle.end:
             raise Late
-
-    def lemmas(self) -> Iterable[Clause]:
-        """Every clause that something was proved with."""
-        return dict.fromkeys(c for core in self.proved.values() for c in core)

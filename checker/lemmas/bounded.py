@@ -17,7 +17,7 @@ from checker.engines.smt.expr import Expressions
 from checker.engines.smt.induction import Induction
 from checker.engines.smt.plan import Query
 from checker.lemmas.atoms import Clause, Words
-from checker.lemmas.backward import Late, Target
+from checker.lemmas.backward import Asked, Late, Target, named
 from checker.lemmas.samples import Bits, Judge, Tables
 
 SAME = 6  # bad states of one query that are looked at together
@@ -43,6 +43,9 @@ class Bounded:
 
     def parts(self, t: Target) -> list[str]:
         return [""] if t.query else list(self.actions)
+
+    def asked(self, t: Target, part: str) -> Asked:
+        return named(t, part, list(self.actions))
 
     def ask(self, t: Target, part: str, given: list[Clause]) -> frozenset[Clause] | None:
         left = self.end - time.perf_counter()

@@ -25,7 +25,7 @@ from checker.engines.smt.unbounded.induction import Unbounded
 from checker.language.load import load_model
 from checker.lemmas.anysize import AnySize, harmless
 from checker.lemmas.atoms import Atom, Clause, Words
-from checker.lemmas.backward import INITIALLY, Backward, Late, Tried
+from checker.lemmas.backward import Backward, Late, Tried
 from checker.lemmas.bounded import Bounded
 from checker.lemmas.pool import Pool
 from checker.lemmas.samples import Judge
@@ -121,7 +121,7 @@ class Finder:
         self._name(clauses)
         if self.unbounded:
             assert self.encoded
-            search = Backward(AnySize(self.encoded, self.words, self.end), pool, tried, clauses)
+            search = Backward(AnySize(self.encoded, self.words, self.end), pool, tried, clauses, search.needed())
             clauses = search.run()
             self.wrong |= pool.banned
             if clauses is None:
@@ -242,13 +242,12 @@ class Finder:
 
         started = time.perf_counter()
         proof, encoded = prepare(instance, self.settings)
-        by_clause = {c: n for n, c in self.names.items()}
-        hints = {}
-        for (t, part), core in search.proved.items():
-            q = t.query or Query(p.INITIALLY if part == INITIALLY else p.PRESERVED)
-            action = proof.actions[q.action] if q.action is not None else "" if part == INITIALLY else part
-            target = by_clause.get(t.clause, "") if t.clause else q.target
-            hints[q.kind, target, action] = [by_clause[c] for c in core if c in by_clause]
+        names = {c: n for n, c in self.names.items()}
+        hints = {
+            (kind, names[clause] if clause else target, action): [names[c] for c in core if c in names]
+            for (kind, target, clause, action), core in search.needed().items()
+            if clause is None or clause in names
+        }
 
         def ask(q: Query) -> Answered:
             where = proof.actions[q.action] if q.action is not None else ""

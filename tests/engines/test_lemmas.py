@@ -43,7 +43,7 @@ def pasted(source: Source, found: Found, instance: Instance) -> Instance:
     return bind(load_model(Source(source.name, "\n".join([source.text, *found.lemmas, ""]))), instance.name)
 
 
-ANY = ["two_phase_commit", *(pytest.param(s, marks=pytest.mark.slow) for s in ("lock_server", "ring_election"))]
+ANY = ["two_phase_commit", *(pytest.param(s, marks=pytest.mark.slow) for s in ("lock_server", "ring_election", "raft_election"))]
 
 
 @pytest.mark.parametrize("spec", ANY)
