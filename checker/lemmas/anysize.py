@@ -23,7 +23,7 @@ from checker.engines.smt.unbounded.formula import F, any_of, constants, deepen, 
 from checker.engines.smt.unbounded.induction import Unbounded
 from checker.engines.smt.unbounded.values import NeedsNumbers, Refused
 from checker.lemmas.atoms import Atom, Clause, Words
-from checker.lemmas.backward import INITIALLY, Asked, Late, Target, Undecided, named
+from checker.lemmas.backward import INITIALLY, Asked, Late, Needed, Target, Undecided, named
 from checker.lemmas.samples import Bits, Tables
 
 SMALL = (1, 2, 3)  # how many elements each sort may have in a counterexample
@@ -33,14 +33,27 @@ PATIENCE = 2.0  # seconds for each attempt
 class AnySize:
     """An oracle (backward.py) for any size."""
 
-    def __init__(self, encoded: Unbounded, words: Words, end: float) -> None:
+    def __init__(self, encoded: Unbounded, words: Words, end: float, start: Needed) -> None:
         self.encoded, self.words, self.end = encoded, words, end
         self.actions = {s.name: i for i, s in enumerate(encoded.steps)}
         self._said: dict[Clause, F] = {}
         self._model: Any = None
+        self.implied = self._implied(start)
+
+    def _implied(self, start: Needed) -> dict[str, Query]:
+        """The invariants that follow from clauses and each other in one state, as they did elsewhere: nothing else need be asked
+        of them."""
+        found: dict[str, Query] = {}
+        for name in self.encoded.plan.invariants:
+            core = start.get((p.IMPLIED, name, None, ""))
+            q = self.encoded.plan.implied(name, frozenset(found))
+            if core is not None and all(self._proved(*self._formulas(c, list(core))) is not None for c in self.encoded.cases(q)):
+                found[name] = q
+        return found
 
     def goals(self) -> list[Query]:
-        return [q for q in self.encoded.plan.rest(frozenset()) if q.kind not in (p.POSSIBLE, p.INITIALLY)]
+        rest = self.encoded.plan.rest(frozenset(self.implied))
+        return [*self.implied.values(), *(q for q in rest if q.kind not in (p.POSSIBLE, p.INITIALLY))]
 
     def parts(self, t: Target) -> list[str]:
         return [""] if t.query else [INITIALLY, *self.actions]
@@ -73,24 +86,33 @@ class AnySize:
 
     # the solver
 
-    def _case(self, case: list[F], given: list[Clause]) -> frozenset[Clause] | None:
-        """The clauses without which all these formulas could be true; None: they can."""
+    def _formulas(self, case: list[F], given: list[Clause]) -> tuple[list[Any], dict[Any, Clause]]:
+        """What is asserted, and a name for each of the clauses."""
         asserted = [skolem(f.pos) for f in case]
         asserted[-1:] = [deepen(f, constants(asserted)) for f in asserted[-1:]]
         names = {z3.Bool(f"given {i}"): c for i, c in enumerate(given)}
         extra = [z3.Implies(n, skolem(self._here(c).pos)) for n, c in names.items()]
-        some = [*asserted, *extra, *self.encoded.local(asserted), *self.encoded.background()]
-        everything = [*some, *self.encoded.everywhere]
-        seen = None
-        for formulas in (some, everything):
+        return [*asserted, *extra, *self.encoded.local(asserted), *self.encoded.background()], names
+
+    def _case(self, case: list[F], given: list[Clause]) -> frozenset[Clause] | None:
+        """The clauses without which all these formulas could be true; None: they can."""
+        some, names = self._formulas(case, given)
+        core = self._proved(some, names)
+        if core is None:
+            self._model = self._small([*some, *self.encoded.everywhere], list(names)) or self._model
+            if self._model is None:
+                raise Undecided
+        return core
+
+    def _proved(self, some: list[Any], names: dict[Any, Clause]) -> frozenset[Clause] | None:
+        """The clauses that were used; None: it is not proved, and there may be a model."""
+        self._model = None
+        for formulas in (some, [*some, *self.encoded.everywhere]):
             answer, found = self._check(formulas, list(names))
             if answer == z3.unsat:
                 core = {x.get_id() for x in found}
                 return frozenset(c for n, c in names.items() if n.get_id() in core)
-            seen = found if answer == z3.sat else seen
-        self._model = self._small(everything, list(names)) or seen
-        if self._model is None:
-            raise Undecided
+            self._model = found if answer == z3.sat else self._model
         return None
 
     def _check(self, formulas: list[Any], names: list[Any]) -> tuple[Any, Any]:

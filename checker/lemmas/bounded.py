@@ -17,7 +17,7 @@ from checker.engines.smt.expr import Expressions
 from checker.engines.smt.induction import Induction
 from checker.engines.smt.plan import Query
 from checker.lemmas.atoms import Clause, Words
-from checker.lemmas.backward import Asked, Late, Target, named
+from checker.lemmas.backward import Asked, Late, Needed, Target, named
 from checker.lemmas.samples import Bits, Judge, Tables
 
 SAME = 6  # bad states of one query that are looked at together
@@ -65,6 +65,16 @@ class Bounded:
             return None
         core = {x.get_id() for x in self._solver.unsat_core()}
         return frozenset(c for i, c in names.items() if i in core)
+
+    def implied(self, clauses: list[Clause]) -> Needed:
+        """The invariants that follow from these clauses and each other in one state, each with the clauses that it needs."""
+        found: Needed = {}
+        for name in self.induction.plan.invariants:
+            t = Target(query=self.induction.plan.implied(name, frozenset(q or "" for _, q, _, _ in found)))
+            core = self.ask(t, "", clauses)
+            if core is not None:
+                found[self.asked(t, "")] = core
+        return found
 
     def bad(self) -> tuple[Tables, list[Bits]]:
         return self.judge, self.judge.tables(self._states)

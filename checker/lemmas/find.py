@@ -114,14 +114,16 @@ class Finder:
         self.found.sizes = ", ".join(f"{n} = {v}" for n, v in where.sizes.items() if n in self._open_sizes())
         judge = next(j for j, _ in judges if j.instance is where)
         deadlock = self.settings.deadlock and not self.unbounded
-        search = Backward(Bounded(where, self.words, judge, deadlock, self.end), pool, tried)
+        oracle = Bounded(where, self.words, judge, deadlock, self.end)
+        search: Backward = Backward(oracle, pool, tried)
         clauses = search.run()
         if clauses is None:
             return "there is a counterexample to induction that no such lemma excludes"
         self._name(clauses)
         if self.unbounded:
             assert self.encoded
-            search = Backward(AnySize(self.encoded, self.words, self.end), pool, tried, clauses, search.needed())
+            hints = search.needed() | oracle.implied(clauses)
+            search = Backward(AnySize(self.encoded, self.words, self.end, hints), pool, tried, clauses, hints)
             clauses = search.run()
             self.wrong |= pool.banned
             if clauses is None:
