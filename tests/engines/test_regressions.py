@@ -9,6 +9,19 @@ from checker.core.bind import BindError
 
 # name: (spec, verdict, distinct states)
 CASES: dict[str, tuple[str, str, int]] = {
+    "a large property in pieces of which one looks at nothing": (
+        """sort Node
+quorum Some(q) of Node where len(q) >= 1
+var v: Node in Node
+var w: 0..1 = 0
+action Act
+    w := 1 - w
+reachable Reach: (exists q: Some. forall a in q. q != {a, a}) or w == 1
+instance main: Node = 2
+""",
+        "holds",
+        4,
+    ),
     "elements that only a table can number: sets with a capacity": (
         """# deadlock: off
 sort Item

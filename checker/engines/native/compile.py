@@ -246,8 +246,8 @@ class Predicates(Expressions):
         fn.store(0, self.found)
         none = fn.icmp("eq", fn.new("ptrtoint ptr %old to i64"), 0)
         old = fn.new(f"select i1 {fn.bit(none)}, ptr %src, ptr %old")
-        all_ = fn.select(none, -1, 0)
-        self.different = [fn.bin("or", fn.bin("xor", fn.load("%src", w), fn.load(old, w)), all_) for w in range(state.words)]
+        self.new = fn.select(none, -1, 0)
+        self.different = [fn.bin("xor", fn.load("%src", w), fn.load(old, w)) for w in range(state.words)]
 
     def note(self, k: int) -> None:
         self.fn.store(self.fn.bin("or", self.fn.load(self.found), 1 << k), self.found)
@@ -266,8 +266,8 @@ class Predicates(Expressions):
             self.fn.label(after)
 
     def changed(self, where: tuple[int, ...]) -> Bit:
-        """Do old and new state differ in these bits?"""
-        any_: Num = 0
+        """Do old and new state differ in these bits, or is there no old one?"""
+        any_ = self.new
         for d, mask in zip(self.different, where, strict=True):
             any_ = self.fn.bin("or", any_, self.fn.bin("and", d, signed(mask)))
         return self.fn.icmp("ne", any_, 0)
