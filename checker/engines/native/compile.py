@@ -18,7 +18,7 @@ from checker.core.operators.table import FALSE, apply
 from checker.core.pieces import footprint, pieces
 from checker.core.typed import reads
 from checker.engines.native.codegen import PREDICATE_BUDGET, STEP_BUDGET, Actions, Costs, Expressions, judging
-from checker.engines.native.emit import DECLARATIONS, Bit, Fn, Num, signed
+from checker.engines.native.emit import DECLARATIONS, Bit, Fn, signed
 from checker.engines.native.objects import load
 from checker.engines.native.symmetry import Symmetry, unary
 from checker.engines.native.values import Module
