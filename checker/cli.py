@@ -350,6 +350,29 @@ def mutate(
 
 
 @app.command()
+def extract(
+    rules: Annotated[str, Argument(metavar="RULES", help="How lines look and what they are: a TOML file.")],
+    logs: Annotated[list[str], Argument(metavar="LOG...", help="Text logs (.gz too), one for each node.")],
+    output: Output = None,
+    json: Json = False,
+) -> int:
+    """Make a log that `validate` can read from text logs, by regular expressions.
+
+    Without -o the events go to standard output, one JSON object a line."""
+    from checker import library
+    from checker.conformance.extract import extract, packed, read_rules
+
+    events = list(extract(read_rules(rules), [Path(log) for log in logs]))
+    if output:
+        library.write(output, packed(events, output.name))
+    if json:
+        emit({"rules": rules, "logs": logs, "file": str(output) if output else None, "events": len(events) - 1})
+    else:
+        say([f"{output}: {len(events) - 1:,} events"] if output else packed(events, "").decode().splitlines())
+    return 0
+
+
+@app.command()
 def linearizable(
     history: Annotated[
         str, Argument(metavar="HISTORY", help="What clients asked and were answered (NDJSON or JSON, .gz too), or `-`.")

@@ -1,8 +1,8 @@
 """Finding a spec: SPEC is `-` (standard input), the path of a file, or the name of a shipped protocol.
 
 The shipped specs are `specs/<protocol>/<name>.spec` beside this package in a checkout, and `checker/_specs/` inside a
-wheel. A protocol's main spec goes by the name of its folder, any other by `folder/name`.  What cannot be read is a
-Mistake, never a traceback.
+wheel; bindings for logs are `traces/<protocol>/binding.toml`, and in `checker/_bindings/`. A protocol's main spec goes by
+the name of its folder, any other by `folder/name`.  What cannot be read is a Mistake, never a traceback.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ def shipped() -> dict[str, Path]:
         folder = path.parent.name
         found[folder if path.stem == folder else f"{folder}/{path.stem}"] = path
     return found
+
+
+def shipped_binding(name: str) -> Path | None:
+    """The binding for the logs of the implementation that a shipped spec is of, if there is one."""
+    places = (HERE / "_bindings" / f"{name}.toml", HERE.parent / "traces" / name / "binding.toml")
+    return next((p for p in places if p.is_file()), None)
 
 
 def find(spec: str) -> Path:
@@ -108,10 +114,10 @@ def _text(data: bytes, name: str) -> str:
     return text
 
 
-def write(path: Path, text: str) -> None:
-    """Writes a text file.  Raises Mistake."""
+def write(path: Path, text: str | bytes) -> None:
+    """Writes a file, of text or of bytes.  Raises Mistake."""
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
     except OSError as why:
         raise Mistake(f"cannot write {path}: {(why.strerror or str(why)).lower()}") from None
 

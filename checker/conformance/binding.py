@@ -75,7 +75,9 @@ class Receives:
 class Order:
     """by: "file" (as the lines stand), "clock" (vector clocks), "time" (with an uncertainty, in its own unit), "pairs" (each
     node's own order, and a message is sent before it is received).  With clocks each file is in order, unless `shuffled`: then
-    only each node's lines are."""
+    only each node's lines are.  `lazy`: another order is tried only where nothing else explains an event.
+    `loose`: which events may happen later than they stand (if others are late, these stand too early), but not those that
+    receive an id (`received`) which no line before them has sent (`sent`)."""
 
     by: str = "file"
     node: str = "node"
@@ -83,6 +85,10 @@ class Order:
     time: str = "ts"
     uncertainty: float = 0.0
     shuffled: bool = False
+    lazy: bool = False
+    loose: str = "true"
+    sent: str = "missing"
+    received: str = "missing"
 
 
 @dataclass

@@ -80,6 +80,7 @@ FUNCTIONS: dict[str, Any] = {
     "has": lambda x: x is not MISSING,
     "get": lambda x, default: default if x is MISSING else x,
     "matches": _matches,
+    "split": lambda text, by: text.split(by),
     "keys": list,
     "enumerate": lambda x: list(enumerate(x)),
     "zip": lambda *xs: list(zip(*xs, strict=False)),

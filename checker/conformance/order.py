@@ -31,6 +31,7 @@ class Event:
     clock: dict[str, int] = field(default_factory=dict)
     time: float = 0.0
     early: str = ""  # how it contradicts its clock
+    firm: bool = False  # it cannot happen later than it stands
 
     @property
     def place(self) -> str:
@@ -111,6 +112,9 @@ class Ordering:
         if self.kind not in ("file", "clock", "time", "pairs"):
             raise binding.mistake(f"the order is by file, clock, time or pairs, not by `{self.kind}`", self.kind)
         self.node, self.clock, self.time = (reader.read(x) for x in (binding.order.node, binding.order.clock, binding.order.time))
+        self.loose, self.out, self.into = (
+            reader.read(x) for x in (binding.order.loose, binding.order.sent, binding.order.received)
+        )
         self.grouping = Grouping(binding, reader)
         self.sent: Callable[[Fields], list[Any]] | None = None
         self.received: Getter | None = None
@@ -121,17 +125,23 @@ class Ordering:
         """All events in one linear extension of the order."""
         streams = [self._placed(log) for log in logs]
         ordered = (e for s in streams for e in s) if self.kind == "file" else self._merged(streams)
+        ids: set[Any] = set()
         for n, e in enumerate(ordered):
             e.seq = n
+            if self.kind == "time":
+                ids.add(key_of(self.out(e.data)))
+                got = key_of(self.into(e.data))
+                e.firm = not self.loose(e.data) or (got is not MISSING and got not in ids)
             yield e
 
     def _placed(self, log: Iterable[Line]) -> Iterator[Event]:
+        last = 0.0
         for e in self.grouping.events(log):
             e.node = _hashable(self.node(e.data))
             if self.kind == "clock":
                 e.clock = self._clock_of(e)
             elif self.kind == "time":
-                e.time = self._time_of(e)
+                e.time = last = self._time_of(e, last)
             yield e
 
     def _clock_of(self, e: Event) -> dict[str, int]:
@@ -144,8 +154,11 @@ class Ordering:
             raise Mistake(f"{e.place}: the vector clock has nothing for `{e.node}` itself")
         return clock
 
-    def _time_of(self, e: Event) -> float:
+    def _time_of(self, e: Event, last: float) -> float:
+        """The time of an event; one of no node (a header) needs none, and comes right after what was before it."""
         t = self.time(e.data)
+        if t is MISSING and e.node is None:
+            return last
         if not isinstance(t, int | float):
             raise Mistake(f"{e.place}: `{self.binding.order.time}` is no time, which is a number")
         return t
@@ -181,6 +194,10 @@ class Ordering:
         if self.kind == "time":
             return f.time - e.time <= self.binding.order.uncertainty
         return self.kind == "pairs" or not e.clock or f.clock.get(str(e.node), 0) < e.clock[str(e.node)]
+
+    def may_follow(self, e: Event, f: Event) -> bool:
+        """May f wait until e has happened, which waits already?  If both are of one node it has to, but not for long."""
+        return e.node != f.node or (self.kind == "time" and f.time - e.time <= self.binding.order.uncertainty)
 
 
 class Known:

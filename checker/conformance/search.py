@@ -27,7 +27,8 @@ from checker.core.types import Rec, Value
 from checker.settings import Mistake
 
 Waiting = tuple[tuple[Event, Kind], ...]
-WINDOW = 6  # so many events may wait at a time
+WINDOW = 6  # so many events may wait at a time,
+PATIENT = 256  # and so many if they wait only because they have to
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ class Search:
         self.acted: set[Any] = set()
         self.frontier: list[Config] = []  # at the end
         self.keep = self.instance.network == "set"
-        self.reorders = order.kind == "time"
+        self.reorders, self.lazy = order.kind == "time", rules.binding.order.lazy
 
     # ── one event ──
 
@@ -102,7 +103,7 @@ class Search:
                 return found
         start = self.silently(frontier, o, True) if self.rules.quiet else frontier
         found = [c for f in start for c in self._resumed(f, o)]
-        if self.reorders:
+        if self.reorders and not (self.lazy and found):
             found += [c for f in start for c in self._postponed(f, e, kind)]
         return self._distinct(found)
 
@@ -130,11 +131,12 @@ class Search:
     # ── other orders ──
 
     def _postponed(self, c: Config, e: Event, kind: Kind) -> Iterator[Config]:
-        if all(self.order.may_wait(w, e) or w.node != e.node for w, _ in c.waiting):
-            if len(c.waiting) < WINDOW:
+        if all(self.order.may_follow(w, e) for w, _ in c.waiting) and (c.waiting or not e.firm):
+            window = PATIENT if self.lazy else WINDOW
+            if len(c.waiting) < window:
                 yield replace(c, waiting=(*c.waiting, (e, kind)))
             else:
-                self.tally.cut = f"more than {WINDOW} events would have to wait"
+                self.tally.cut = f"more than {window} events would have to wait"
 
     def _resumed(self, c: Config, o: Occasion) -> Iterator[Config]:
         """Explains an event, perhaps after some of those that wait; those that cannot wait longer must come first."""

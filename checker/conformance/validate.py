@@ -26,6 +26,7 @@ from checker.conformance.steps import Machine
 from checker.core.bind import Instance
 from checker.core.meaning import World, evaluate, initial_states
 from checker.core.model import Model
+from checker.library import shipped_binding
 from checker.settings import Mistake
 
 REMEMBERED = 48  # events kept for a diagnosis
@@ -108,7 +109,8 @@ class Validation:
         self.following = follow
         self.follow(follow)
         result = self._search(False)
-        if result.verdict == "reject" and (result.rules.quiet or result.search.reorders):
+        search = result.search
+        if result.verdict == "reject" and (result.rules.quiet or (search.reorders and not search.lazy)):
             self.follow(self.following)
             result = self._search(True)
         return result
@@ -141,7 +143,7 @@ class Validation:
             if not found:
                 self.follow(False)
                 ahead = list(islice(_quietly(events), AHEAD))
-                return self._rejected(result, Stopped(e, kind, frontier, list(past), ahead, search))
+                return self._rejected(result, _first(Stopped(e, kind, frontier, list(past), ahead, search)))
             past.append(Past(e, kind, frontier))
             if not kind.sets:
                 search.acted.add(e.node)
@@ -184,6 +186,16 @@ class Validation:
             raise Mistake(f"{', '.join(log.name for log in self.logs)}: there are no lines in it")
 
 
+def _first(s: Stopped) -> Stopped:
+    """What stopped the search, if everything that explains the log so far has been waiting for one event: that event."""
+    waits = {c.waiting[0][0].seq for c in s.before if c.waiting}
+    at = next((i for i, p in enumerate(s.past) if waits == {p.event.seq}), None)
+    if at is None or not all(c.waiting for c in s.before):
+        return s
+    p, later = s.past[at], [(p.event, p.kind) for p in s.past[at + 1 :]]
+    return Stopped(p.event, p.kind, p.before, s.past[:at], [*later, (s.event, s.kind), *s.ahead], s.search)
+
+
 def _paths(data: dict[str, Any]) -> Iterator[str]:
     """The fields of a line, and those of the objects in it."""
     for key, value in data.items():
@@ -201,8 +213,8 @@ def _quietly(events: Iterator[tuple[Event, Kind]]) -> Iterator[tuple[Event, Kind
 
 
 def binding_beside(spec: str, traces: list[str]) -> str:
-    """The binding that goes with a trace: `binding.toml`, or one of the spec's name, in its folder or those above.  Raises
-    Mistake."""
+    """The binding that goes with a trace: `binding.toml`, or one of the spec's name, in its folder or those above; else the
+    one that is shipped for the spec.  Raises Mistake."""
     name = Path(spec).stem.split("/")[-1]
     for trace in traces:
         folder = Path(trace).resolve().parent if trace != "-" else Path.cwd()
@@ -210,6 +222,8 @@ def binding_beside(spec: str, traces: list[str]) -> str:
             for file in (place / "binding.toml", place / f"{name}.toml"):
                 if file.is_file():
                     return str(file)
+    if known := shipped_binding(name):
+        return str(known)
     hint = "--binding FILE; docs/guides/validate.md says what one is"
     raise Mistake("which binding? there is no binding.toml beside the trace", hint)
 

@@ -277,6 +277,36 @@ def test_clocks_on_the_wall_are_not_exact(run: Any) -> None:
     assert run(later, IDS, RULES, "[order]\nby = 'time'\nuncertainty = 0.005\n").exit == 0
 
 
+LOOSE = "[order]\nby = 'time'\nuncertainty = 0.005\nlazy = true\nloose = \"ev == 'recv'\"\n"
+
+
+def test_only_loose_events_may_be_late(run: Any) -> None:
+    early = [recv("b", "a", 0, 7, ts=1.0), tell("a", "b", 0, 7, ts=1.002)]
+    assert run(early, IDS, RULES, LOOSE).exit == 0
+    assert line(run(early, IDS, RULES, LOOSE.replace("'recv'", "'up'"))) == 1
+
+
+def test_what_waits_holds_up_its_node(run: Any) -> None:
+    """b can only go on after its receipt, and a only after it has sent."""
+    lines = [recv("b", "a", 1, 7, ts=1.0), up("b", 1, ts=1.001), up("a", 1, ts=1.001), tell("a", "b", 1, 7, ts=1.002)]
+    assert run(lines, IDS, RULES, LOOSE).exit == 0
+    late = [*lines[:3], tell("a", "b", 1, 7, ts=1.009)]
+    said = run(late, IDS, RULES, LOOSE)
+    assert said.exit == 14 and line(said) == 1  # what waited, not what came when it could wait no longer
+
+
+def test_an_id_that_nobody_has_sent_yet_cannot_wait(run: Any) -> None:
+    strict = LOOSE + "sent = \"send.id if ev == 'tell' else missing\"\nreceived = \"id if ev == 'recv' else missing\"\n"
+    early = [recv("b", "a", 0, 7, ts=1.0), tell("a", "b", 0, 7, ts=1.002)]
+    assert line(run(early, IDS, RULES, strict)) == 1
+    assert run(early, IDS, RULES, strict.replace("id if ev == 'recv'", "other if ev == 'recv'")).exit == 0
+
+
+def test_a_header_needs_no_time(run: Any) -> None:
+    lines = [{"ev": "up", "n": 5}, up("a", 1, ts=1.0)]
+    assert run(lines, RULES, LOOSE, head="ignore = ['not has(node)']\n").exit == 0
+
+
 # ── what it says ──
 
 

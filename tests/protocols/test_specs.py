@@ -144,10 +144,16 @@ def test_spec_is_formatted(name: str) -> None:
     assert format_text(source) == source.text
 
 
-@pytest.mark.parametrize("name", NAMES)
+def large(name: str) -> bool:
+    """Is a spec one whose instances are mostly slow?  Then its small ones need not show everything."""
+    slow = [d.slow for d in model(name).instances.values()]
+    return 2 * sum(slow) > len(slow)
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if large(n) else []) for n in NAMES])
 def test_every_action_happens_in_some_instance(name: str) -> None:
     missing = {a.name for a in model(name).actions}
     for d in sorted(model(name).instances.values(), key=size):
-        if missing and not d.slow:
+        if missing and (not d.slow or large(name)):
             missing -= {action for action, n in orbits(name, d.name).fired.items() if n}
     assert not missing
