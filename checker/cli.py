@@ -198,6 +198,10 @@ def prove(
     time_limit: Annotated[
         str | None, Option("--time-limit", metavar="TIME", help="--find-lemmas: how long to look (default 2m).")
     ] = None,
+    show: Annotated[
+        str | None,
+        Option("--show", metavar="epr", help="epr: do not prove; print the quantifier graph, its cycles, what would break them."),
+    ] = None,
     no_deadlock: NoDeadlock = False,
     json: Json = False,
 ) -> int:
@@ -206,7 +210,7 @@ def prove(
     induction: what holds at the start and is kept by every action; `lemma` declarations help.  bmc: counterexamples
     of up to --depth steps.  Exit codes: those of check; 15 not inductive; 20 also if no counterexample has up to
     --depth steps, or the solver left something open."""
-    from checker.prove import METHODS, Asked, perform
+    from checker.prove import METHODS, Asked, perform, quantifiers
     from checker.settings import duration
 
     if method not in METHODS:
@@ -218,10 +222,14 @@ def prove(
         raise Mistake("--find-lemmas is for a proof by induction: leave --method away")
     if time_limit and not find_lemmas:
         raise Mistake("--time-limit says how long to look for lemmas: add --find-lemmas, or give each query a --timeout")
+    if show not in (None, "epr"):
+        raise Mistake(f"--show {show}: there is epr")
+    if show and not unbounded:
+        raise Mistake("--show epr is about a proof for any size: add --unbounded")
     look = duration(time_limit) if time_limit else None
     given = tuple(define or ())
     asked = Asked(spec, instance, given, method, depth, k, jobs, limit, not no_deadlock, max_states, unbounded, find_lemmas, look)
-    return _checked(asked, perform, json)
+    return _checked(asked, quantifiers if show else perform, json)
 
 
 @app.command()
@@ -499,31 +507,40 @@ def export(
     spec: Spec,
     to: Annotated[
         str,
-        Option("--to", metavar="FORMAT", help="dot: the state graph of a small instance; itf: a behaviour; tla: for TLC."),
+        Option(
+            "--to",
+            metavar="FORMAT",
+            help="dot: the state graph of a small instance; itf: a behaviour; smt2: a proof's questions for other solvers; "
+            "tla: for TLC.",
+        ),
     ],
     instance: Instance = None,
     define: Defines = None,
     witness: Witness = None,
+    unbounded: Annotated[bool, Option("--unbounded", help="smt2: the proof for any size.")] = False,
     output: Output = None,
     json: Json = False,
 ) -> int:
-    """Write the state graph (dot), the counterexample, a witness or a longest behaviour (itf), or a TLA+ module
-    (tla).
+    """Write the state graph (dot), the counterexample, a witness or a longest behaviour (itf), the questions of a
+    proof by induction (smt2), or a TLA+ module (tla).
 
     -o names the file, or the folder where there are several.
     """
-    from checker.export import FORMATS
+    from checker.export import FORMATS, smt2_any
     from checker.library import write_all
     from checker.settings import nearest
 
     if to not in FORMATS:
         raise Mistake(f"--to {to}: no such format", nearest(to, FORMATS) or f"there are {', '.join(FORMATS)}")
-    files = FORMATS[to](spec, instance, tuple(define or ()), witness)
+    if unbounded and to != "smt2":
+        raise Mistake("--unbounded is for --to smt2")
+    make = smt2_any if unbounded else FORMATS[to]
+    files = make(spec, instance, tuple(define or ()), witness)
     written = write_all(files, output) if output else []
     if json:
         emit({"format": to, "written": written, "files": {} if output else files})
     elif not output:
-        save(None, "\n".join(files.values()))
+        save(None, ("(reset)\n" if to == "smt2" else "\n").join(files.values()))
     return 0
 
 

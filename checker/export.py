@@ -41,9 +41,13 @@ def tla(spec: str, instance: str | None, define: tuple[str, ...], witness: str |
     return {f"{name}.tla": module, f"{name}.cfg": config}
 
 
-def _bound(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Instance:
+def _no(witness: str | None) -> None:
     if witness:
         raise Mistake("--witness is for --to itf")
+
+
+def _bound(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Instance:
+    _no(witness)
     return instance_of(load(spec), instance, define)
 
 
@@ -65,8 +69,25 @@ def itf(spec: str, instance: str | None, define: tuple[str, ...], witness: str |
     return {f"{answer.instance.model.name}.itf.json": text}
 
 
+def smt2(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
+    """The questions of a proof by induction, of an instance."""
+    from checker.prove import Asked, questions
+
+    _no(witness)
+    return questions(Asked(spec, instance, define))
+
+
+def smt2_any(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
+    """The same for any sizes."""
+    from checker.prove import Asked, questions
+
+    _no(witness)
+    return questions(Asked(spec, instance, define, unbounded=True))
+
+
 FORMATS: dict[str, Callable[[str, str | None, tuple[str, ...], str | None], Files]] = {
     "dot": dot,
     "itf": itf,
+    "smt2": smt2,
     "tla": tla,
 }

@@ -130,6 +130,12 @@ def ask_all(proof: Proof, ask: Ask, progress: Callable[[Answered], None] | None 
     proof.answered.sort(key=lambda a: order.get(a.query, -1))
 
 
+def questions_of(proof: Proof) -> list[Query]:
+    """The queries that make up the proof."""
+    asked = [a.query for a in proof.answered if a.query.kind != p.POSSIBLE]
+    return [q for q in asked if q.kind != p.IMPLIED or q.target in proof.implied]
+
+
 def _note(proof: Proof, a: Answered, progress: Callable[[Answered], None] | None) -> None:
     proof.answered.append(a)
     if progress:

@@ -19,6 +19,8 @@ from checker.trace import Plain
 from checker.verdict import EXIT, Progress, Result, Verdict
 
 if TYPE_CHECKING:
+    from checker.engines.smt.plan import Query
+    from checker.epr_report import Epr
     from checker.lemmas.find import Found
     from checker.proof import Proof, Settings
 
@@ -193,11 +195,61 @@ def _found(asked: Asked, instance: Instance) -> Inductive | None:
 
 
 def _any_size(asked: Asked, instance: Instance) -> Inductive:
-    from checker.engines.smt.unbounded.values import Refused
     from checker.proof_any import prove_any
 
+    found = _without_sizes(instance, lambda: _encodable(lambda: _found(asked, instance)))
+    return found or Inductive(asked, _without_sizes(instance, lambda: prove_any(instance, _settings(asked))))
+
+
+def questions(asked: Asked) -> dict[str, str]:
+    """The questions of a proof by induction as SMT-LIB scripts, by file name.  Raises what `perform` does."""
+    instance = instance_of(load(asked.spec), asked.instance, asked.define)
+    if asked.unbounded:
+        return _without_sizes(instance, lambda: _questions_any(instance, asked))
+    return _encodable(lambda: _questions(instance, asked))
+
+
+def quantifiers(asked: Asked, _: Callable[[Progress], None] | None = None) -> Epr:
+    """The quantifier graph of the proof for any size.  Raises what `perform` does."""
+    from checker.epr_report import epr
+    from checker.proof_any import prepare
+
+    instance = instance_of(load(asked.spec), asked.instance, asked.define)
+    return _without_sizes(instance, lambda: epr(instance, prepare(instance, _settings(asked))[1]))
+
+
+def _questions(instance: Instance, asked: Asked) -> dict[str, str]:
+    from checker.engines.smt.induction import Induction
+    from checker.exports.smt2 import files
+    from checker.proof import Proof, ask_all, questions_of
+
+    induction = Induction(instance, 1, asked.deadlock)
+    actions = [a.name for a in induction.template.program.actions]
+    proof = Proof(instance, _settings(asked), induction.plan, actions, [])
+    ask_all(proof, induction.ask)
+    said = {a.query: {"proved": "unsat", "refuted": "sat"}.get(a.status, "unknown") for a in proof.answered}
+
+    def written(q: Query) -> list[tuple[list[Any], str]]:
+        return [] if induction.trivial(q) else [([*induction.background(), induction.condition(q)], said[q])]
+
+    return files(f"{instance.model.name}, instance {instance.name}", questions_of(proof), actions, written)
+
+
+def _questions_any(instance: Instance, asked: Asked) -> dict[str, str]:
+    from checker.exports.smt2 import files
+    from checker.proof import ask_all, questions_of
+    from checker.proof_any import ATTEMPTS, prepare
+
+    proof, encoded = prepare(instance, _settings(asked))
+    ask_all(proof, encoded.ask, late=ATTEMPTS)
+    return files(f"{instance.model.name}, any sizes", questions_of(proof), proof.actions, encoded.written)
+
+
+def _without_sizes(instance: Instance, work: Callable[[], Answered]) -> Answered:
+    from checker.engines.smt.unbounded.values import Refused
+
     try:
-        return _encodable(lambda: _found(asked, instance)) or Inductive(asked, prove_any(instance, _settings(asked)))
+        return work()
     except Refused as why:
         place = f" ({instance.model.place(why.node)})" if why.node is not None else ""
         unable = Unable(f"this cannot be proved for any size: {why.text}{place}")

@@ -30,6 +30,7 @@ from checker.engines.smt.unbounded.steps import Runner, Step, Way, steps
 from checker.engines.smt.unbounded.values import NeedsNumbers, Refused, Table, Value
 
 QUICK, SEEDS = 0.3, 4  # seconds of a first try; how often one is repeated with the lemmas that are needed
+TIMEOUT = 2.0  # seconds, of what is written for another solver
 MOST_TERMS = 400  # of totality at constants, for each map
 
 
@@ -205,7 +206,7 @@ class Unbounded:
         if kind == p.POSSIBLE:
             return _word(self._check(some, timeout, 0))
         if needed is not None:
-            few = self.formulas([f for f in case if not any(f is g for n, g in self.good.items() if n not in needed)])
+            few = self.formulas(self._only(case, needed))
             for seed in range(SEEDS):
                 if self._check(few, short, seed) == z3.unsat:
                     return "proved"
@@ -220,6 +221,24 @@ class Unbounded:
                 return _word(answer)
             found = z3.sat if answer == z3.sat else found
         return _word(found)
+
+    def _only(self, case: list[F], needed: tuple[str, ...]) -> list[F]:
+        """The case without the lemmas that are not needed."""
+        return [f for f in case if not any(f is g for n, g in self.good.items() if n not in needed)]
+
+    def written(self, q: Query) -> Iterator[tuple[list[Any], str]]:
+        """What each case of a query is for another solver, and what ours says of it: as few lemmas as are known to be needed, and
+        that every map has a value everywhere only if that is needed, too."""
+        needed = self.small.needed(q) if self.small is not None else None
+        for case in self.cases(q):
+            few = self.formulas(case if needed is None else self._only(case, needed))
+            everything = [*few, *self.everywhere]
+            for formulas in (few, everything):
+                if any(self._check(formulas, TIMEOUT, seed) == z3.unsat for seed in range(SEEDS)):
+                    yield formulas, "unsat"
+                    break
+            else:
+                yield everything, "unknown"
 
     def _check(self, formulas: list[Any], timeout: float | None, seed: int) -> Any:
         solver = z3.Solver()
