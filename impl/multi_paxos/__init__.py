@@ -13,11 +13,30 @@ def committed(state: dict[str, Any], after: int) -> list[Any]:
     return [entry.values[0] for entry in state["log"][after:]]
 
 
+def pulse(state: dict[str, Any]) -> int | None:
+    """The ballot that a proposer leads."""
+    return state["ballot"] if state.get("phase") == "leading" else None
+
+
+def led(state: dict[str, Any], me: Any, heard: dict[Any, Any]) -> bool:
+    """Does a proposer lead, this one or one with a higher ballot?  One that is left with too much that is not accepted, or with
+    a gap before what is, leads no more."""
+    ballot = -1 if state["ballot"] is None else state["ballot"]
+    if any(b is not None and b > ballot for b in heard.values()):
+        return True
+    open_ = [e is not None for e in list(state["entries"].values())[: state["next"]]]
+    return bool(state["phase"] == "leading" and sum(open_) <= FEW and all(open_[open_.index(True) :] if any(open_) else ()))
+
+
+FEW = 4  # so many proposals are under way when all is well
+
+
 PROTOCOL = Protocol(
     timers={
-        "Begin": Timer(0.5, 1.5, resets=("Begin", "Propose", "on Accepted")),
+        "Begin": Timer(0.5, 1.5, resets=("Begin",), unless=led),
         "Miss": Timer(0.1, 0.2),
     },
     sizes={"ballots": 1 << 40, "slots": 64, "Command": VALUES},
-    service=Service("Propose", "c", "Command", lambda state: state["phase"] == "leading", committed, replica="Replica"),
+    pulse=pulse,
+    service=Service("Propose", "c", "Command", lambda state, me: state["phase"] == "leading", committed, replica="Replica"),
 )

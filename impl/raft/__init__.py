@@ -27,5 +27,5 @@ PROTOCOL = Protocol(
         "refusals": True,
         **dict.fromkeys(("requests", "votes", "appends", "replies"), 1 << 40),
     },
-    service=Service("ClientRequest", "v", "Value", lambda state: state["role"] == "leader", committed),
+    service=Service("ClientRequest", "v", "Value", lambda state, me: state["role"] == "leader", committed),
 )

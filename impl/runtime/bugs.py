@@ -256,7 +256,7 @@ class StaleRead(Replica):
     """A leader, deposed or not, answers reads from what it has executed so far."""
 
     def request(self, core: Core, c: Command, answer: Any) -> Ready | bool:
-        if c.op == "get" and self.takes and self.service.ready(core.state):
+        if c.op == "get" and self.takes and self.service.ready(core.state, core.address.identity):
             answer(self.machine.pairs.get(*c.args))
             return True
         return super().request(core, c, answer)

@@ -34,6 +34,7 @@ class Session:
         except (OSError, msgspec.DecodeError):
             raise Mistake(f"{folder} has no running cluster", "start one: spectrace run SPEC --data DIR") from None
         self.nodes: Iterator[tuple[str, int]] = cycle(cluster.endpoints.values())
+        self.link: socket.socket | None = None  # to the node that answered last
         self.limit, self.name, self.number = limit, uuid.uuid4().hex[:12], 0
 
     def ask(self, op: str, *args: Any) -> Any:
@@ -45,11 +46,18 @@ class Session:
         end = time.monotonic() + self.limit
         while time.monotonic() < end:
             with contextlib.suppress(OSError, EOFError):
-                done, result = self._once(next(self.nodes), request)
+                done, result = self._once(request)
                 if done:
                     return result
+            self.close()
             time.sleep(PAUSE)
         raise Mistake(f"no answer in {self.limit:g} seconds", "is the cluster running, and a majority of it?")
+
+    def close(self) -> None:
+        """Lets go of the node."""
+        if self.link:
+            self.link.close()
+        self.link = None
 
     def do(self, doing: Doing) -> Any:
         """Asks and waits as a generator says (locks.py); what it returns."""
@@ -65,15 +73,18 @@ class Session:
             else:
                 time.sleep(step)
 
-    def _once(self, node: tuple[str, int], request: list[Any]) -> tuple[bool, Any]:
+    def _once(self, request: list[Any]) -> tuple[bool, Any]:
         """Asks one node; whether it is the answer, and what it is."""
-        with socket.create_connection(node, PATIENCE) as link:
-            link.settimeout(PATIENCE)
-            link.sendall(frame(CLIENT) + frame(request))
-            while True:
-                number, done, result = DECODER.decode(_exactly(link, int.from_bytes(_exactly(link, 4), "big")))
-                if number == request[1]:
-                    return done, result
+        if self.link is None:
+            self.link = socket.create_connection(next(self.nodes), PATIENCE)
+            self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.link.sendall(frame(CLIENT))
+        self.link.settimeout(PATIENCE)
+        self.link.sendall(frame(request))
+        while True:
+            number, done, result = DECODER.decode(_exactly(self.link, int.from_bytes(_exactly(self.link, 4), "big")))
+            if number == request[1]:
+                return done, result
 
 
 def _exactly(link: socket.socket, n: int) -> bytes:

@@ -2,9 +2,9 @@
 
     python -m impl.runtime.host DIR NAME            one node of the cluster that DIR/cluster.json describes
 
-A step is persisted and synced before any of its messages leaves.  Over a set network messages are sent once and may be lost.
-Over a bag or fifo network a message stays in the outbox until the receiver has it on disk, so it survives broken connections
-and restarts, and is handled exactly once, in the order of its sender.
+A step is persisted and synced before any of its messages leaves; steps of the same moment share a transaction.  Over a set
+network messages are sent once and may be lost.  Over a bag or fifo network a message stays in the outbox until the receiver
+has it on disk, so it survives broken connections and restarts, and is handled exactly once, in the order of its sender.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,14 @@ from impl.runtime.core import Core, Envelope, Ready, SpecFault
 from impl.runtime.kv import Command, Replica
 from impl.runtime.plan import Address, Plan
 from impl.runtime.record import Recorder
-from impl.runtime.store import Store
+from impl.runtime.store import Batch, Store
 from impl.runtime.wire import DECODER, ENCODER, BadFrame, frame, pack, read_frame, unpack
 
 PENDING = 1000  # so many messages wait for a connection of a set network
 RETRY = 0.05, 1.0  # seconds until a broken connection is tried again: at first, at most
+
+PULSE, PULSE_LASTS = 0.1, 0.4  # seconds between two pulses; until one is too old
+PULSE_NUMBER = -1  # instead of a message's
 
 CLIENT = "a client"  # how a client introduces itself
 
@@ -48,6 +52,7 @@ class Link:
     waiting: deque[bytes]
     wake: asyncio.Event
     sent: int = 0  # the last number given to this connection
+    writer: asyncio.StreamWriter | None = None
 
 
 class Host:
@@ -76,6 +81,8 @@ class Host:
         self.listening, self.finished = asyncio.Event(), asyncio.Event()
         self.numbers: dict[str, tuple[str, int]] = {}  # message id → where it is in the inbox table
         self.tasks: set[asyncio.Task[None]] = set()
+        self.batch, self.flushing = Batch(), False
+        self.heard: dict[str, tuple[float, Any]] = {}  # node → when and what it has told of itself
         self.leads = False
         self.tell = tell
 
@@ -86,7 +93,9 @@ class Host:
         self.listening.set()
         tasks = [asyncio.create_task(self._connect(link)) for link in self.links.values()]
         self._guard(self._start)
+        self._pulse()
         await self.finished.wait()
+        self._flush()
         server.close()
         for timer in self.timers.values():
             timer.cancel()
@@ -101,6 +110,7 @@ class Host:
         try:
             act(*args)
         except SpecFault as fault:
+            self._flush()
             self.fault = fault
             self.finished.set()
 
@@ -124,7 +134,7 @@ class Host:
             if ready is None:
                 return
             self._take(ready)
-        asyncio.get_running_loop().call_soon(self._guard, self._work)
+        self._soon(self._work)
 
     def _eager(self) -> Ready | None:
         protocol = self.plan.protocol
@@ -132,47 +142,70 @@ class Host:
         return next((ready for n in names if (ready := self.core.attempt(n)) is not None), None)
 
     def _take(self, ready: Ready) -> None:
-        """Persists a step, then lets it out."""
+        """A step is persisted, together with others of the same moment, and then let out."""
+        batch = self.batch
+        batch.persist |= ready.persist
+        if ready.action.action.kind == "start":
+            self.store.started()
         if self.reliable:
-            self._persist(ready)
-        elif ready.persist or ready.action.action.kind == "start":
-            self.store.commit(ready.persist)
+            self._keep(ready)
+        batch.then.append(partial(self._out, ready))
         self.counts[ready.name] += 1
-        if self.recorder:
-            self.recorder.step(time.time(), ready)
         for name in self.core.process.spontaneous:
             if ready.name in self.plan.protocol.timer(name).resets:
                 self._arm(name)
+        self._flush_soon()
+
+    def _keep(self, ready: Ready) -> None:
+        """What a reliable network keeps: the messages of a step, and not any more the one that it handled."""
+        if ready.received and (handled := self.numbers.pop(ready.received.id, None)):
+            self.batch.handle(*handled)
         for e in ready.send:
+            number, body = self.store.count(f"to {e.target}"), self._body(e)
             if e.target == self.address.name:
-                if not self.reliable:
-                    asyncio.get_running_loop().call_soon(self._guard, self._arrived, e)
+                self.batch.inbox[e.target, number] = body
+                self.batch.then.append(partial(self._soon, self._again_from, e.target, number, body))
             else:
+                self.batch.outbox.append((e.target, number, body))
+
+    def _out(self, ready: Ready) -> None:
+        """A step is on disk."""
+        if self.recorder:
+            self.recorder.step(time.time(), ready)
+        for e in ready.send:
+            if e.target != self.address.name:
                 self._send(e)
+            elif not self.reliable:
+                self._soon(self._arrived, e)
         if self.replica:
             self.replica.advance(ready.state)
             self._news(self.replica)
 
+    def _soon(self, act: Any, *args: Any) -> None:
+        asyncio.get_running_loop().call_soon(self._guard, act, *args)
+
+    def _flush_soon(self) -> None:
+        """Whatever else is there to be done now gets into the same transaction: one sync for many steps under load."""
+        if not self.flushing:
+            self.flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Syncs what the steps since the last time leave on disk; then their messages and answers leave."""
+        batch, self.batch, self.flushing = self.batch, Batch(), False
+        if batch.persist or batch.inbox or batch.handled or batch.outbox or self.store.counted:
+            self.store.commit(batch)
+        else:
+            self.batch.acknowledged = batch.acknowledged
+        for act in batch.then:
+            act()
+
     def _news(self, replica: Replica) -> None:
         """Has this node become the one that takes commands, or ceased to be?"""
-        leads = replica.takes and replica.service.ready(self.core.state)
+        leads = replica.takes and replica.service.ready(self.core.state, self.address.identity)
         if leads != self.leads:
             self.leads = leads
             self.tell({"leads": leads, "executed": replica.applied})
-
-    def _persist(self, ready: Ready) -> None:
-        """With its messages, which can then be sent again."""
-        handled = self.numbers.pop(ready.received.id, None) if ready.received else None
-        numbered = [(e.target, self.store.count(f"to {e.target}"), self._body(e)) for e in ready.send]
-        me = self.address.name
-        own = [row for row in numbered if row[0] == me]
-        self.store.commit(ready.persist, handled, [row for row in numbered if row[0] != me], own)
-        for _, number, body in own:
-            asyncio.get_running_loop().call_soon(self._guard, self._again, number, body)
-
-    def _again(self, number: int, body: bytes) -> None:
-        self._offer(self.address.name, number, body)
-        self._work()
 
     # timers
 
@@ -187,11 +220,29 @@ class Host:
 
     def _tick(self, name: str) -> None:
         self._arm(name)
+        unless = self.plan.protocol.timer(name).unless
+        if unless and unless(self.core.state, self.address.identity, self._heard()):
+            return
         for known in self.core.ways(name, self.plan.protocol.timer(name)):
             ready = self.core.attempt(name, known)
             if ready is not None:
                 self._take(ready)
         self._work()
+
+    def _pulse(self) -> None:
+        """Tells the others of its kind again how things are here."""
+        pulse = self.plan.protocol.pulse
+        if pulse and not self.finished.is_set():
+            data = frame([PULSE_NUMBER, pulse(self.core.state)])
+            for a in self.plan.kin(self.address):
+                if (writer := self.links[a.name].writer) and not writer.is_closing():
+                    writer.write(data)
+            asyncio.get_running_loop().call_later(PULSE, self._pulse)
+
+    def _heard(self) -> dict[Any, Any]:
+        """What the others of its kind have told lately."""
+        now = time.monotonic()
+        return {self.plan.addresses[n].identity: x for n, (at, x) in self.heard.items() if now - at < PULSE_LASTS}
 
     # the network: what arrives
 
@@ -205,12 +256,17 @@ class Host:
                 await self._client(reader, writer)
             while source in self.links:
                 number, body = await read_frame(reader)
-                if not self.reliable:
+                if number == PULSE_NUMBER:
+                    self.heard[source] = time.monotonic(), body
+                elif not self.reliable:
                     self._guard(self._arrived, self._envelope(source, body))
                 else:
-                    if self.store.arrived(source, number, body):
+                    if number > self.store.counter(f"from {source}"):
+                        self.store.count(f"from {source}", number)
+                        self.batch.inbox[source, number] = body
                         self._guard(self._again_from, source, number, body)
-                    writer.write(frame(number))
+                    self.batch.then.append(partial(_acknowledge, writer, number))
+                    self._flush_soon()
         writer.close()
         self.tasks.discard(task)
 
@@ -229,7 +285,8 @@ class Host:
         def answer(result: Any) -> None:
             if self.recorder:
                 self.recorder.line(time.time(), self.address.name, "return", client=c.session, number=c.number, result=result)
-            writer.write(frame([c.number, True, result]))
+            if not writer.is_closing():
+                writer.write(frame([c.number, True, result]))
 
         if self.recorder:
             self.recorder.line(time.time(), self.address.name, "invoke", client=c.session, number=c.number, op=c.op, args=c.args)
@@ -281,6 +338,7 @@ class Host:
                 reader, writer = await asyncio.open_connection(*self.endpoints[link.target])
                 pause, link.sent = RETRY[0], 0
                 writer.write(frame(self.address.name))
+                link.writer = writer
                 await self._pump(link, reader, writer)
             except (OSError, asyncio.IncompleteReadError, BadFrame):
                 pause = min(2 * pause, RETRY[1])
@@ -298,6 +356,7 @@ class Host:
                 await writer.drain()
                 await link.wake.wait()
         finally:
+            link.writer = None
             listener.cancel()
             writer.close()
             await asyncio.gather(listener, return_exceptions=True)
@@ -307,13 +366,18 @@ class Host:
             found = list(link.waiting)
             link.waiting.clear()
             return found
-        rows = [(n, body) for n, body in self.store.outbox(link.target) if n > link.sent]
+        rows = self.store.outbox(link.target, link.sent)
         link.sent = rows[-1][0] if rows else link.sent
         return [frame([n, body]) for n, body in rows]
 
     async def _acknowledge(self, link: Link, reader: asyncio.StreamReader) -> None:
         while True:
-            self.store.acknowledged(link.target, int(await read_frame(reader)))
+            self.batch.acknowledged[link.target] = int(await read_frame(reader))
+
+
+def _acknowledge(writer: asyncio.StreamWriter, number: int) -> None:
+    if not writer.is_closing():
+        writer.write(frame(number))
 
 
 # ── one process, one node ────────────────────────────────────────────────────────────────────────────────────────────

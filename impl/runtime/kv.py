@@ -34,7 +34,7 @@ class Service:
     action: str
     param: str
     sort: str
-    ready: Callable[[dict[str, Value]], bool]
+    ready: Callable[[dict[str, Value], Value], bool]
     committed: Callable[[dict[str, Value], int], list[Value]]
     replica: str | None = None
 
@@ -155,7 +155,7 @@ class Replica:
             answer(known)
             return True
         ready = None
-        if self.takes and self.service.ready(core.state):
+        if self.takes and self.service.ready(core.state, core.address.identity):
             ready = core.attempt(self.service.action, {self.service.param: as_value(c, self.service.sort)})
         waits = self.executes and (ready is not None or not self.takes)
         if waits:

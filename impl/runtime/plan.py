@@ -48,6 +48,10 @@ class Plan:
     def process(self, address: Address) -> Process:
         return self.nodes.processes[address.process]
 
+    def kin(self, address: Address) -> list[Address]:
+        """The other nodes of its kind."""
+        return [a for a in self.addresses.values() if a.process == address.process and a is not address]
+
     @property
     def network(self) -> str:
         return self.nodes.instance.network

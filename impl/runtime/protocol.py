@@ -20,7 +20,8 @@ class Timer:
     """When an action is tried: a random time between `low` and `high` seconds after it was last tried, or after one of
     `resets` happened (names of actions and handlers).  `eager`: as soon as it is enabled instead.  `each`: with every value of
     its parameters (else with some for which it is enabled).  `given`: names some of them, by the variables of the node, the
-    identities of its process and a source of chance."""
+    identities of its process and a source of chance.  `unless`: not now, by the variables of the node, its identity, and what
+    it has heard of each other node of its kind lately (`Protocol.pulse`): a failure detector, on which nothing safe depends."""
 
     low: float = 0.05
     high: float = 0.15
@@ -28,6 +29,7 @@ class Timer:
     eager: bool = False
     each: bool = False
     given: Callable[[dict[str, Any], tuple[Any, ...], Random], dict[str, Any]] | None = None
+    unless: Callable[[dict[str, Any], Any, dict[Any, Any]], bool] | None = None
 
 
 EAGER = Timer(eager=True)
@@ -36,12 +38,14 @@ EAGER = Timer(eager=True)
 @dataclass(frozen=True)
 class Protocol:
     """`timers`: by the name of the action (others: `default`).  `sizes`: of sorts and parameters that need no bound here.
-    `service`: how it serves the clients of a key-value store; its action happens only when one asks."""
+    `service`: how it serves the clients of a key-value store; its action happens only when one asks.  `pulse`: what a node
+    tells the others of its kind again and again, by its variables: numbers and texts."""
 
     timers: dict[str, Timer] = field(default_factory=dict)
     default: Timer = Timer()
     sizes: dict[str, Any] = field(default_factory=dict)
     service: Service | None = None
+    pulse: Callable[[dict[str, Any]], Any] | None = None
 
     def timer(self, action: str) -> Timer:
         return self.timers.get(action, self.default)

@@ -18,17 +18,19 @@ before, `{"keep": n, "add": [...]}` are its first n items and some more: a line 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from checker.core.ir import base_name
-from checker.core.types import MapOf, Seq, Value
+from checker.core.types import Bool, Enum, Int, MapOf, Option, Record, Seq, Sort, Type, Value
 from checker.trace import Plain
 from impl.runtime.core import Envelope, Ready
 from impl.runtime.plan import Plan
 
 ENCODER = msgspec.json.Encoder()
+Writer = Callable[[Any], Any] | None
 
 
 class Recorder:
@@ -37,17 +39,18 @@ class Recorder:
     def __init__(self, plan: Plan, write: Callable[[bytes], Any], whole: bool = False) -> None:
         self.plan, self.write, self.whole = plan, write, whole
         self.plain = Plain(plan.nodes.instance)
+        self.writers: dict[Any, Writer] = {}
+        self.messages = {m.name: self._fields(m.payload) for m in plan.nodes.instance.messages.values()}
         self.n, self.at = 0, 0.0
         own = plan.nodes.instance.vars.items()
-        types = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in own}
-        self.sequences = {n for n, t in types.items() if isinstance(t, Seq)}
+        self.types = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in own}
         self.told: dict[str, dict[str, Any]] = {}  # those of each node as they were last
 
     def begin(self, at: float) -> None:
         """The line about the run."""
         i = self.plan.nodes.instance
         sizes = {n: str(v) if type(v) is int and v.bit_length() > 63 else v for n, v in i.sizes.items()}
-        nodes = {a.name: [a.process, self.value(a.identity)] for a in self.plan.addresses.values()}
+        nodes = {a.name: [a.process, self.plain.value(a.identity)] for a in self.plan.addresses.values()}
         about = {"spec": i.model.name, "instance": i.name, "sizes": sizes, "names": i.names, "network": i.network, "nodes": nodes}
         self.line(at, None, "run", **about)
 
@@ -69,8 +72,8 @@ class Recorder:
             r.node,
             kind,
             action=a.action.name,
-            params={n: self.value(v) for (n, _), v in zip(a.params, r.params, strict=True)},
-            choices=[[base_name(n), self.value(v)] for n, v in r.choices],
+            params={n: self.value(v, t) for (n, t), v in zip(a.params, r.params, strict=True)} if r.params else {},
+            choices=[[base_name(n), self.plain.value(v)] for n, v in r.choices],
             received=self.message(r.received, "from", r.received.source) if r.received else None,
             sent=[self.message(e, "to", e.target) for e in r.send],
             persisted=sorted(r.persist),
@@ -80,21 +83,53 @@ class Recorder:
 
     def message(self, e: Envelope, word: str, who: str) -> dict[str, Any]:
         """A message as one object: where it comes from or goes to, its kind, and its fields."""
-        fields = self.plan.nodes.instance.messages[e.message].payload.fields
-        own = {n: self.value(v) for (n, _), v in zip(fields, e.fields, strict=True)}
+        own = {n: write(v) if write else v for (n, write), v in zip(self.messages[e.message], e.fields, strict=True)}
         return {"id": e.id, word: who, "message": e.message, **own}
 
     def variable(self, node: str, name: str, v: Any) -> Any:
         """The value of a variable: of a sequence that was told before what is new."""
-        if name not in self.sequences:
-            return self.value(v)
+        t = self.types[name]
+        if not isinstance(t, Seq):
+            return self.value(v, t)
         old = self.told[node].get(name, ())
         self.told[node][name] = v
         keep = common(old, v)
-        return {"keep": keep, "add": [self.value(x) for x in v[keep:]]} if 2 * keep > len(v) else self.value(v)
+        return {"keep": keep, "add": self.value(v[keep:], t)} if 2 * keep > len(v) else self.value(v, t)
 
-    def value(self, v: Value) -> Any:
-        return self.plain.value(v)
+    def value(self, v: Value, t: Type) -> Any:
+        write = self._writer(t)
+        return write(v) if write else v
+
+    # values of a type, by a function that is made once; None: as they are
+
+    def _writer(self, t: Type) -> Writer:
+        if t not in self.writers:
+            self.writers[t] = self._made(t)
+        return self.writers[t]
+
+    def _made(self, t: Type) -> Writer:
+        plain = self.plain
+        match t:
+            case Bool() | Enum() | Int():
+                return None
+            case Sort():
+                return lru_cache(1000)(plain.display.identity)
+            case Option(e):
+                inner = self._writer(e)
+                return (lambda v: None if v is None else inner(v)) if inner else None
+            case Seq(e, _):
+                item = self._writer(e)
+                return (lambda v: [item(x) for x in v]) if item else list
+            case MapOf(_, e):
+                key, at = lru_cache(1000)(plain.display.value), self._writer(e)
+                return lambda v: {key(k): at(x) if at else x for k, x in v.items()}
+            case Record():
+                fields = self._fields(t)
+                return lambda v: {n: write(x) if write else x for (n, write), x in zip(fields, v.values, strict=True)}
+        return plain.value
+
+    def _fields(self, t: Record) -> list[tuple[str, Writer]]:
+        return [(n, self._writer(f)) for n, f in t.fields]
 
 
 def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:

@@ -237,12 +237,24 @@ class Simulation:
         if node.core is None or node.timers.get(name) != number:
             return
         self._arm(node, name)
+        unless = self.plan.protocol.timer(name).unless
+        if unless and unless(node.core.state, node.address.identity, self._heard(node)):
+            return
         for known in node.core.ways(name, self.plan.protocol.timer(name)):
             if node.core is None or node.writing:
                 return
             ready = node.core.attempt(name, known)
             if ready is not None:
                 self._take(node, ready)
+
+    def _heard(self, node: Node) -> dict[Any, Any]:
+        """The pulse of those that run and can be reached."""
+        pulse, out = self.plan.protocol.pulse, {}
+        for a in self.plan.kin(node.address):
+            other = self.nodes[a.name]
+            if pulse and other.core and not (self.side and self.side[a.name] != self.side[node.address.name]):
+                out[a.identity] = pulse(other.core.state)
+        return out
 
     # the network
 

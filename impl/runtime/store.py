@@ -5,18 +5,39 @@ those that have not arrived yet.  A step is one transaction, synced when `commit
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from checker.core.types import Type, Value
+from checker.core.types import Seq, Type, Value
+from impl.runtime.record import common
 from impl.runtime.wire import DECODER, ENCODER, pack, unpack
 
 TABLES = """
 create table if not exists vars (name text primary key, value blob) without rowid;
+create table if not exists items (name text, number integer, value blob, primary key (name, number)) without rowid;
 create table if not exists counters (name text primary key, value integer) without rowid;
 create table if not exists inbox (source text, number integer, body blob, primary key (source, number)) without rowid;
 create table if not exists outbox (target text, number integer, body blob, primary key (target, number)) without rowid;
 """
+
+
+@dataclass
+class Batch:
+    """What several steps leave on disk, in one transaction.  `inbox`: what has arrived and is not handled; `handled`: what had
+    arrived before and is; `acknowledged`: how far each target has it on disk.  `then`: what is to be done once it is synced."""
+
+    persist: dict[str, Value] = field(default_factory=dict)
+    inbox: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    handled: list[tuple[str, int]] = field(default_factory=list)
+    outbox: list[tuple[str, int, bytes]] = field(default_factory=list)
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    then: list[Callable[[], None]] = field(default_factory=list)
+
+    def handle(self, source: str, number: int) -> None:
+        """A message of the inbox has been handled; one that has only just arrived need not be kept at all."""
+        if self.inbox.pop((source, number), None) is None:
+            self.handled.append((source, number))
 
 
 class Store:
@@ -28,6 +49,9 @@ class Store:
         self.db.execute("pragma journal_mode = wal")
         self.db.execute("pragma synchronous = full")
         self.db.executescript(TABLES)
+        self.counters: dict[str, int] = dict(self.db.execute("select name, value from counters"))
+        self.counted: set[str] = set()  # those that have to be written with the next batch
+        self.sequences: dict[str, tuple[Value, ...]] = {}  # as they are on disk
 
     def close(self) -> None:
         self.db.close()
@@ -35,60 +59,72 @@ class Store:
     # what was kept
 
     def boot(self) -> int:
-        """Counts this start; how many there have been."""
-        return self.count("boots")
+        """Counts this start; how many there have been.  Synced at once: what it numbers is never numbered again."""
+        n = self.count("boots")
+        self.commit(Batch())
+        return n
 
-    def count(self, name: str, step: int = 1) -> int:
-        """A counter's next value."""
-        ask = "insert into counters values (?, ?) on conflict do update set value = value + ? returning value"
-        return int(self.db.execute(ask, (name, step, step)).fetchone()[0])
+    def count(self, name: str, value: int | None = None) -> int:
+        """A counter's next value (or this one), which will be on disk with the next batch."""
+        new = self.counters.get(name, 0) + 1 if value is None else value
+        if new != self.counters.get(name):
+            self.counters[name] = new
+            self.counted.add(name)
+        return new
 
     def counter(self, name: str) -> int:
-        found = self.db.execute("select value from counters where name = ?", (name,)).fetchone()
-        return int(found[0]) if found else 0
+        return self.counters.get(name, 0)
 
     def state(self) -> dict[str, Value] | None:
         """The durable variables; None if the node has never finished its start."""
         if not self.counter("started"):
             return None
-        kept = {n: unpack(DECODER.decode(b), self.types[n]) for n, b in self.db.execute("select * from vars") if n in self.types}
+        kept = {n: self._read(n, b) for n, b in self.db.execute("select * from vars") if n in self.types}
         return {**dict.fromkeys(self.types), **kept}
+
+    def _read(self, name: str, data: bytes) -> Value:
+        """A variable; of a sequence there is only the length, and its items stand apart."""
+        t = self.types[name]
+        if not isinstance(t, Seq):
+            return unpack(DECODER.decode(data), t)
+        ask = "select value from items where name = ? and number < ? order by number"
+        rows = self.db.execute(ask, (name, DECODER.decode(data)))
+        self.sequences[name] = tuple(unpack(DECODER.decode(x), t.elem) for (x,) in rows)
+        return self.sequences[name]
 
     def inbox(self) -> list[tuple[str, int, bytes]]:
         return self.db.execute("select * from inbox order by source, number").fetchall()
 
-    def outbox(self, target: str) -> list[tuple[int, bytes]]:
-        return self.db.execute("select number, body from outbox where target = ? order by number", (target,)).fetchall()
+    def outbox(self, target: str, after: int = 0) -> list[tuple[int, bytes]]:
+        ask = "select number, body from outbox where target = ? and number > ? order by number"
+        return self.db.execute(ask, (target, after)).fetchall()
 
     # what is to be kept
 
-    def commit(
-        self,
-        persist: dict[str, Value],
-        handled: tuple[str, int] | None = None,
-        out: Iterable[tuple[str, int, bytes]] = (),
-        own: Iterable[tuple[str, int, bytes]] = (),
-    ) -> None:
-        """One step: variables, the message it handled, the messages it sends (`own`: to itself)."""
+    def started(self) -> None:
+        """The start of the node is in the next batch."""
+        self.count("started", 1)
+
+    def commit(self, batch: Batch) -> None:
+        """Several steps, all or none; synced when it returns."""
         self.db.execute("begin immediate")
-        rows = [(n, ENCODER.encode(pack(v, self.types[n]))) for n, v in persist.items()]
+        rows = [(n, self._written(n, v)) for n, v in batch.persist.items()]
         self.db.executemany("insert or replace into vars values (?, ?)", rows)
-        self.db.execute("insert or ignore into counters values ('started', 1)")
-        if handled:
-            self.db.execute("delete from inbox where source = ? and number = ?", handled)
-        self.db.executemany("insert into outbox values (?, ?, ?)", out)
-        self.db.executemany("insert into inbox values (?, ?, ?)", own)
+        self.db.executemany("insert into inbox values (?, ?, ?)", [(*k, body) for k, body in batch.inbox.items()])
+        self.db.executemany("delete from inbox where source = ? and number = ?", batch.handled)
+        self.db.executemany("insert into outbox values (?, ?, ?)", batch.outbox)
+        self.db.executemany("delete from outbox where target = ? and number <= ?", list(batch.acknowledged.items()))
+        self.db.executemany("insert or replace into counters values (?, ?)", [(n, self.counters[n]) for n in self.counted])
+        self.counted.clear()
         self.db.execute("commit")
 
-    def arrived(self, source: str, number: int, body: bytes) -> bool:
-        """Keeps a message that has arrived; False if it had arrived before."""
-        if number <= self.counter(f"from {source}"):
-            return False
-        self.db.execute("begin immediate")
-        self.db.execute("insert or replace into counters values (?, ?)", (f"from {source}", number))
-        self.db.execute("insert into inbox values (?, ?, ?)", (source, number, body))
-        self.db.execute("commit")
-        return True
-
-    def acknowledged(self, target: str, number: int) -> None:
-        self.db.execute("delete from outbox where target = ? and number <= ?", (target, number))
+    def _written(self, name: str, v: Value) -> bytes:
+        """A variable as it stands on disk.  Of a sequence only the items that are new are written: a log grows."""
+        t = self.types[name]
+        if not isinstance(t, Seq):
+            return ENCODER.encode(pack(v, t))
+        at = common(self.sequences.get(name, ()), v)
+        items = [(name, i, ENCODER.encode(pack(x, t.elem))) for i, x in enumerate(v[at:], at)]
+        self.db.executemany("insert or replace into items values (?, ?, ?)", items)
+        self.sequences[name] = v
+        return ENCODER.encode(len(v))

@@ -22,10 +22,33 @@ def oracle(state: dict[str, Any], servers: tuple[Any, ...], rng: Random) -> dict
     return {"l": rng.choice(servers) if failed else following}
 
 
+def pulse(state: dict[str, Any]) -> list[Any]:
+    """Whom a server follows, in which epoch and phase."""
+    leader = state["leader"]
+    return [None if leader is None else leader.index, state["current_epoch"], state["phase"]]
+
+
+def followed(state: dict[str, Any], me: Any, heard: dict[Any, Any]) -> bool:
+    """Is this server in phase 3, and hears that its leader is, or as a leader that a majority follows it?"""
+    leader, same = state["leader"], pulse(state)
+    if state["phase"] != "broadcast":
+        return False
+    if leader != me:
+        return bool(heard.get(leader) == same)
+    followers = sum(p == same for p in heard.values())
+    return bool(2 * (1 + followers) > len(state["stage"]))
+
+
 HEARD = ("LEADERINFO", "NEWLEADER", "UPTODATE", "PROPOSAL", "COMMIT", "ACKEPOCH", "ACKLD", "ACK")
 
 PROTOCOL = Protocol(
-    timers={"Elect": Timer(0.4, 0.8, ("Elect", "Request", "Commit", *(f"on {m}" for m in HEARD)), given=oracle), "Commit": EAGER},
+    timers={
+        "Elect": Timer(0.4, 0.8, ("Elect", "Request", "Commit", *(f"on {m}" for m in HEARD)), given=oracle, unless=followed),
+        "Commit": EAGER,
+    },
     sizes={"max_epoch": 1 << 40, "max_txns": 1 << 40, "max_elections": 1 << 40, "Value": VALUES},
-    service=Service("Request", "v", "Value", lambda state: state["phase"] == "broadcast", committed),
+    pulse=pulse,
+    service=Service(
+        "Request", "v", "Value", lambda state, me: state["leader"] == me and state["phase"] == "broadcast", committed
+    ),
 )

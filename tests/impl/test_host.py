@@ -24,7 +24,7 @@ from impl.runtime.cluster import free_ports, merged, prepare, spawn, stop
 from impl.runtime.host import Cluster, Host
 from impl.runtime.plan import Plan, make_plan
 from impl.runtime.record import Recorder
-from impl.runtime.store import Store
+from impl.runtime.store import Batch, Store
 from impl.runtime.wire import DECODER, ENCODER, pack, unpack
 
 LIMIT = 60.0
@@ -152,6 +152,22 @@ def test_records_are_merged_in_an_order_that_can_be(tmp_path: Path) -> None:
         file.write_text("".join(json.dumps(x) + "\n" for x in lines[file.name]) + '{"at": 9, "cut off')
     found = [json.loads(x) for x in merged(files)]
     assert [(x["n"], x["at"]) for x in found] == [(1, 1.0), (2, 5.0), (3, 2.0)]
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=6), max_size=5))
+@settings(deadline=None, max_examples=40)
+def test_a_sequence_on_disk_is_what_was_written_last(tmp_path_factory: Any, written: list[list[int]]) -> None:
+    """Though only new items are written, and a log is cut off now and then."""
+    file = tmp_path_factory.mktemp("store") / "db"
+    store = Store(file, {"log": Seq(Int(0, 2), 6)})
+    store.started()
+    for i, log in enumerate(written):
+        store.commit(Batch({"log": tuple(log)}))
+        if i % 2:  # and after a restart
+            store.close()
+            store = Store(file, {"log": Seq(Int(0, 2), 6)})
+        assert store.state() == {"log": tuple(log)}
+    store.close()
 
 
 TYPES: list[Type] = [
