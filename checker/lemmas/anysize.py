@@ -27,7 +27,7 @@ from checker.lemmas.backward import INITIALLY, Asked, Late, Needed, Target, Unde
 from checker.lemmas.samples import Bits, Tables
 
 SMALL = (1, 2, 3)  # how many elements each sort may have in a counterexample
-PATIENCE = 2.0  # seconds for each attempt
+PATIENCE, LONG = 3.0, 10.0  # seconds for each attempt; for what may save many others
 
 
 class AnySize:
@@ -47,7 +47,9 @@ class AnySize:
         for name in self.encoded.plan.invariants:
             core = start.get((p.IMPLIED, name, None, ""))
             q = self.encoded.plan.implied(name, frozenset(found))
-            if core is not None and all(self._proved(*self._formulas(c, list(core))) is not None for c in self.encoded.cases(q)):
+            if core is not None and all(
+                self._proved(*self._formulas(c, list(core)), LONG) is not None for c in self.encoded.cases(q)
+            ):
                 found[name] = q
         return found
 
@@ -104,24 +106,24 @@ class AnySize:
                 raise Undecided
         return core
 
-    def _proved(self, some: list[Any], names: dict[Any, Clause]) -> frozenset[Clause] | None:
+    def _proved(self, some: list[Any], names: dict[Any, Clause], patience: float = PATIENCE) -> frozenset[Clause] | None:
         """The clauses that were used; None: it is not proved, and there may be a model."""
         self._model = None
         for formulas in (some, [*some, *self.encoded.everywhere]):
-            answer, found = self._check(formulas, list(names))
+            answer, found = self._check(formulas, list(names), patience)
             if answer == z3.unsat:
                 core = {x.get_id() for x in found}
                 return frozenset(c for n, c in names.items() if n.get_id() in core)
             self._model = found if answer == z3.sat else self._model
         return None
 
-    def _check(self, formulas: list[Any], names: list[Any]) -> tuple[Any, Any]:
+    def _check(self, formulas: list[Any], names: list[Any], patience: float = PATIENCE) -> tuple[Any, Any]:
         """The answer, with the model or the core."""
         left = self.end - time.perf_counter()
         if left <= 0:
             raise Late
         solver = z3.Solver()
-        solver.set("timeout", max(1, int(1000 * min(left, PATIENCE))))
+        solver.set("timeout", max(1, int(1000 * min(left, patience))))
         solver.add(formulas)
         answer = solver.check(*names)
         if answer == z3.unknown and "keyboard" in solver.reason_unknown():

@@ -73,8 +73,15 @@ class Bounded:
             t = Target(query=self.induction.plan.implied(name, frozenset(q or "" for _, q, _, _ in found)))
             core = self.ask(t, "", clauses)
             if core is not None:
-                found[self.asked(t, "")] = core
+                found[self.asked(t, "")] = self._least(t, core)
         return found
+
+    def _least(self, t: Target, core: frozenset[Clause]) -> frozenset[Clause]:
+        """The same without clauses that are not needed."""
+        for c in sorted(core, key=lambda c: c.key):
+            fewer = self.ask(t, "", [x for x in core if x != c]) if c in core else None
+            core = core if fewer is None else fewer
+        return core
 
     def bad(self) -> tuple[Tables, list[Bits]]:
         return self.judge, self.judge.tables(self._states)
