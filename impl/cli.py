@@ -34,7 +34,8 @@ def run(
         str | None, Option("--duration", metavar="TIME", help="How long: 30s, 2m (simulated: 60s; real: until Ctrl-C).")
     ] = None,
     record: Annotated[
-        Path | None, Option("--record", metavar="FILE", help="Write what happened, one JSON object a line.")
+        Path | None,
+        Option("--record", metavar="FILE", help="Write what happened, one JSON object a line; FILE.itf.json: states."),
     ] = None,
     whole_state: Annotated[bool, Option("--whole-state", help="Record every variable of a node after each step.")] = False,
     no_check: Annotated[bool, Option("--no-check", help="Do not check the spec's properties along the run.")] = False,
@@ -137,19 +138,28 @@ def simulated(
     bug: str | None,
 ) -> dict[str, Any]:
     """One simulated run, as data."""
+    import msgspec
+
     from impl.runtime.bugs import simulation
     from impl.runtime.clients import WORKLOADS
-    from impl.runtime.record import Recorder
+    from impl.runtime.record import Recorder, States
     from impl.runtime.shadow import Shadow
 
     if workload not in WORKLOADS:
         raise Mistake(f"--workload {workload}: there is none of this name", f"there are {', '.join(WORKLOADS)}")
     make = simulation(bug)
     shadow = Shadow(plan) if check else None
+    states = States(plan) if record and record.name.endswith(".json") else None
+    if states and not check:
+        raise Mistake("--record FILE.json writes the states of the whole, which --no-check does not have")
     file = record.open("wb") if record else None
     try:
-        recorder = Recorder(plan, file.write, whole) if file else None
-        outcome = make(plan, seed, faults, recorder, shadow, clients, WORKLOADS[workload]).run(seconds)
+        recorder = Recorder(plan, file.write, whole) if file and not states else None
+        run = make(plan, seed, faults, recorder, shadow, clients, WORKLOADS[workload])
+        run.states = states
+        outcome = run.run(seconds)
+        if file and states:
+            file.write(msgspec.json.encode(states.data()))
     finally:
         if file:
             file.close()

@@ -25,7 +25,7 @@ import msgspec
 
 from checker.core.ir import base_name
 from checker.core.types import Bool, Enum, Int, MapOf, Option, Record, Seq, Sort, Type, Value
-from checker.trace import Plain
+from checker.trace import Itf, Plain
 from impl.runtime.core import Envelope, Ready
 from impl.runtime.plan import Plan
 
@@ -130,6 +130,29 @@ class Recorder:
 
     def _fields(self, t: Record) -> list[tuple[str, Writer]]:
         return [(n, self._writer(f)) for n, f in t.fields]
+
+
+class States:
+    """The states of the whole along a run, as ITF: what the spec that follows it has after each step, without the network."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.itf = plan, Itf(plan.nodes.instance)
+        self.types = {n: v.type for n, v in plan.nodes.instance.vars.items() if not v.hidden}
+        self.states: list[dict[str, Any]] = []
+
+    def step(self, r: Ready, state: dict[str, Value]) -> None:
+        """A node has taken a step.  Those with which nodes start all lead to the initial state."""
+        starts = r.action.action.kind == "start"
+        if starts and len(self.states) > 1:
+            return
+        n = 0 if starts else len(self.states)
+        meta = {"index": n, **({} if starts else {"action": r.name, "label": f"{r.node}: {r.name}"})}
+        self.states[n:] = [{"#meta": meta, **{v: self.itf.encode(t, state[v]) for v, t in self.types.items()}}]
+
+    def data(self) -> dict[str, Any]:
+        model = self.plan.nodes.instance.model
+        meta = {"format": "ITF", "source": model.source.name, "spec": model.name, "instance": self.plan.nodes.instance.name}
+        return {"#meta": meta, "params": [], "vars": list(self.types), "states": self.states}
 
 
 def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:

@@ -22,7 +22,7 @@ from impl.runtime.history import inexplicable
 from impl.runtime.kv import Command, Replica
 from impl.runtime.locks import Doing
 from impl.runtime.plan import Address, Plan
-from impl.runtime.record import Recorder
+from impl.runtime.record import Recorder, States
 from impl.runtime.shadow import Divergence, Finding, Shadow
 
 AGAIN = 0.05  # seconds until a reliable network sends again
@@ -86,6 +86,7 @@ class Simulation:
         chance = [random.Random(self.rng.getrandbits(64)) for _ in range(clients)]
         self.clients = [self.make_client(f"client{i}", self, rng, workload) for i, rng in enumerate(chance, 1)]
         self.referee = Referee(self.clients, self.complain)
+        self.states: States | None = None  # where the states of the whole are kept, if they are
         self.reliable = plan.network != "set"
 
     def run(self, duration: float) -> Outcome:
@@ -204,6 +205,8 @@ class Simulation:
             self.recorder.step(self.now, ready)
         if self.shadow and (finding := self.shadow.step(ready)):
             self.outcome.finding = finding
+        if self.shadow and self.states:
+            self.states.step(ready, self.shadow.state)
         for name in node.core.process.spontaneous if node.core else ():
             if ready.name in self.plan.protocol.timer(name).resets:
                 self._arm(node, name)

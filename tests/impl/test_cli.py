@@ -53,3 +53,25 @@ def test_a_spec_fault_exits_75_with_its_place(capsys: Any) -> None:
 def test_mistakes(capsys: Any, argv: list[str], code: int, said: str) -> None:
     found, _, err = spectrace(capsys, "run", *argv)
     assert (found, said in err) == (code, True), err
+
+
+@pytest.mark.parametrize("argv", ["two_phase_commit", "paxos -D rounds=1"])
+def test_the_states_of_a_run_are_a_behaviour_of_the_spec(capsys: Any, tmp_path: Path, argv: str) -> None:
+    """As ITF, held against the spec by the checker; and not any more if one is left out."""
+    file, spec = tmp_path / "run.itf.json", argv.split()[0]
+    assert spectrace(capsys, "run", *argv.split(), "--simulate", "--duration", "1s", "--record", str(file))[0] == 0
+    code, out, _ = spectrace(capsys, "validate", spec, str(file))
+    assert code == 0 and "ACCEPT" in out, out
+    data = json.loads(file.read_text())
+    assert len(data["states"]) > 5
+    for state in data["states"]:
+        state["#meta"].pop("action", None)
+    del data["states"][1:-1]
+    file.write_text(json.dumps(data))
+    assert spectrace(capsys, "validate", spec, str(file))[0] == 14
+
+
+def test_states_need_what_follows_the_run(capsys: Any, tmp_path: Path) -> None:
+    argv = ["run", "paxos", "--simulate", "--no-check", "--record", str(tmp_path / "run.itf.json")]
+    code, _, err = spectrace(capsys, *argv)
+    assert code == 1 and "--no-check" in err
