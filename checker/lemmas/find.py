@@ -105,7 +105,7 @@ class Finder:
 
     def _at(self, where: Instance) -> str | None:
         """Looks for lemmas with which this instance is proved; for any size then for those that are missing."""
-        judges = [(Judge(i, self.words.atoms), states) for i, states in self.samples]
+        judges = [(self._judge(i), states) for i, states in self.samples]
         pool = Pool(self.words, judges, VARIABLES, LITERALS)
         pool.banned |= self.wrong
         tried = self.found.tried
@@ -114,6 +114,7 @@ class Finder:
         self.found.sizes = ", ".join(f"{n} = {v}" for n, v in where.sizes.items() if n in self._open_sizes())
         judge = next(j for j, _ in judges if j.instance is where)
         deadlock = self.settings.deadlock and not self.unbounded
+        self._late()
         oracle = Bounded(where, self.words, judge, deadlock, self.end)
         search: Backward = Backward(oracle, pool, tried)
         clauses = search.run()
@@ -132,6 +133,14 @@ class Finder:
         proof = self._proof(search)
         self.found.proof = proof if proof.verdict is Verdict.HOLDS else None
         return None if self.found.proof else "with what was found the proof does not go through"
+
+    def _judge(self, instance: Instance) -> Judge:
+        self._late()
+        return Judge(instance, self.words.atoms)
+
+    def _late(self) -> None:
+        if time.perf_counter() > self.end:
+            raise Late
 
     def _name(self, clauses: list[Clause]) -> None:
         self.names = dict(zip(self._fresh(), clauses, strict=False))
@@ -166,8 +175,7 @@ class Finder:
 
     def _sample(self, instance: Instance, most: int) -> bool:
         """Adds up to so many states of an instance to the samples; were these all?"""
-        if time.perf_counter() > self.end:
-            raise Late
+        self._late()
         states, fine, whole = explored(instance, self.settings, most)
         self.fine = self.fine and fine
         if fine and states and (whole or most == MORE_STATES):
@@ -252,6 +260,7 @@ class Finder:
         }
 
         def ask(q: Query) -> Answered:
+            self._late()
             where = proof.actions[q.action] if q.action is not None else ""
             given = hints.get((q.kind, q.target, where))
             if given is not None and q.kind != p.INITIALLY:

@@ -87,7 +87,7 @@ def test_lemmas_of_an_instance_are_found_and_can_be_pasted() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("spec", "instance"), [("peterson", "two"), ("two_phase_commit", "seven")])
+@pytest.mark.parametrize(("spec", "instance"), [("peterson", "two"), ("german", "two"), ("two_phase_commit", "seven")])
 def test_lemmas_of_shipped_instances_are_found(spec: str, instance: str) -> None:
     source = without_lemmas(spec) if spec == "two_phase_commit" else read(spec)
     bound, found = look(source, instance, False)
