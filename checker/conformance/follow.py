@@ -1,8 +1,9 @@
 """A run of a spec without bounds, followed by the spec as a whole, step by step: `Follower`.
 
 The messages are no variable of the state but a log: of a set network all that were sent, else those on their way.  An invariant
-is looked at after every step that touches it, in long runs ever more rarely (logs grow, and with them what an invariant
-costs), and at the end.  Whoever drives it (a simulation, a record of a run) says which step was taken, and compares.
+is looked at after every step that touches it; one that cannot be taken apart into what is new and what is not
+(`clauses`) in long runs ever more rarely, as states grow, and at the end.  Whoever drives it (a simulation, a record of a
+run) says which step was taken, and compares.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
+from checker.conformance.clauses import brief, clauses
+from checker.conformance.properties import Properties
+from checker.conformance.steps import Valuations
 from checker.core.bind import Instance
 from checker.core.meaning import Fault, State, initial_states
+from checker.core.model import Property
 from checker.core.types import Map, Rec, Value
 from checker.engines.python.compiled import Compiled, Disabled, Predicate, Step, chosen
+from checker.engines.python.source import TooLarge
 
 EVERY = 200  # so many steps are looked at one by one; of the next so many every second, of those after them every third, …
 
@@ -90,7 +96,11 @@ class Follower:
         self.state: State = next(initial_states(instance))
         self.log = Log()
         self.open = [p for p in self.compiled.predicates if p.property.kind == "reachable"]
-        self.invariants = [p for p in self.compiled.predicates if p.property.kind in ("invariant", "lemma")]
+        self.brief = _brief(instance, self.compiled)
+        names = {c.property.name for c in self.brief.clauses}
+        rest = [p for p in self.compiled.predicates if p.property.name not in names]
+        self.invariants = [p for p in rest if p.property.kind in ("invariant", "lemma")]
+        self.steps_kept = [p for p in rest if p.property.kind == "step"]
         self.touched: Counter[str] = Counter()  # after so many steps each invariant might have been otherwise
         self.started: set[Value] = set()
         self.witnesses: dict[str, int] = {}
@@ -165,9 +175,12 @@ class Follower:
             for p in self.invariants:
                 if self._due(p, written) and not p.holds(self.state, self.state, self.log):
                     return Finding("invariant", p.property.name)
-            if written is not None:
-                for q in self.compiled.broken(before, self.state, self.log):
-                    return Finding("step", q.name)
+            for q in self.steps_kept if written is not None else ():
+                if not q.holds(before, self.state, self.log):
+                    return Finding("step", q.property.name)
+            breach = self.brief.breach(None if written is None else before, self.state)
+            if breach:
+                return Finding("step" if breach.property.kind == "step" else "invariant", breach.property.name)
             self._witness(written)
         except Fault as fault:
             return Finding("fault", "a property", fault.text)
@@ -192,6 +205,26 @@ class Follower:
             if touched and q.holds(self.state, self.state, self.log):
                 self.witnesses[q.property.name] = self.taken
         self.open = [q for q in self.open if q.property.name not in self.witnesses]
+
+
+def _brief(instance: Instance, compiled: Compiled) -> Properties:
+    """The properties that cost little after each step: without messages, and in clauses that are brief."""
+    values = Valuations(instance)
+    known = {p.property.name: p for p in compiled.predicates}
+    long = {p.name for p in instance.properties if p.name not in known or known[p.name].asks or not _is_brief(values, p)}
+    return Properties(values, long, strict=True)
+
+
+def _is_brief(values: Valuations, p: Property) -> bool:
+    try:
+        for c in clauses(values.instance, p):
+            for e in (c.body, *((c.guard,) if c.guard else ()), *((x.expr for x in c.scan.inputs) if c.scan else ())):
+                values.valuation(e)
+            if not brief(c):
+                return False
+    except TooLarge:
+        return False
+    return True
 
 
 __all__ = ["Finding", "Follower", "Log", "NotEnabled"]

@@ -8,6 +8,7 @@ values, the durable ones among them are persisted, the vector clock is one furth
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -71,15 +72,15 @@ class Node:
         return self.process if self.identity is None else self.identity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sent:
-    """A message of the record: from whom to whom, and the clock when it was sent."""
+    """A message of the record: from whom to whom, and the clock when it was sent, packed: there may be millions."""
 
     source: str
     target: str
     message: str
     fields: tuple[Value, ...]
-    clock: dict[str, int] = field(compare=False)
+    clock: bytes = field(compare=False)
 
     @property
     def what(self) -> tuple[str, str, tuple[Value, ...]]:
@@ -89,10 +90,19 @@ class Sent:
 def is_record(log: Log) -> bool:
     """Is it what `spectrace run` wrote?"""
     try:
-        first = next(iter(log), None)
+        first = beginning(log)
     except Mistake:
         return False
     return first is not None and first.data.get("event") == "run" and {"spec", "sizes", "nodes"} <= first.data.keys()
+
+
+def beginning(lines: Iterable[Line]) -> Line | None:
+    """The first line, but for a header that somebody put before it."""
+    return next((line for line in lines if not is_header(line)), None)
+
+
+def is_header(line: Line) -> bool:
+    return "header" in line.data and "event" not in line.data
 
 
 class Replay:
@@ -110,6 +120,7 @@ class Replay:
             raise Mistake(f"{model.place(why.node)}: {why}") from None
         self.written, self.display = Written(self.instance), Display(self.instance)
         self.nodes = {name: self._node(name, *who) for name, who in d["nodes"].items()}
+        self.clocks = f"{len(self.nodes)}q"
         self.steps: dict[tuple[str | None, str], list[Step]] = {}
         for s in self.follower.compiled.steps:
             self.steps.setdefault((s.action.process, s.action.name), []).append(s)
@@ -164,6 +175,8 @@ class Replay:
         """Checks one line.  Raises Rejected; Mistake if it is none of a record."""
         line = e.lines[0]
         d = line.data
+        if is_header(line):
+            return
         if e.early:
             raise Rejected("order", e.early)
         self._numbered(line)
@@ -340,12 +353,10 @@ class Replay:
         if d is None:
             return None
         m = self._message(d.get("id"))
-        says = Sent(str(d.get("from")), node.name, *self._content(d), {})
+        says = Sent(str(d.get("from")), node.name, *self._content(d), b"")
         if says != m:
-            told = self._shown(m)
-            raise Rejected(
-                "message", f"{d['id']} is {told} from {m.source} to {m.target} where it was sent (not {self._shown(says)})"
-            )
+            sent, got = (f"{self._shown(x)} from {x.source} to {x.target}" for x in (m, says))
+            raise Rejected("message", f"{d['id']} is {sent} where it was sent, but {got} here")
         if not self.keeps:
             if self.instance.network == "fifo" and (first := self.channels[m.source, m.target][0]) != d["id"]:
                 raise Rejected("order", f"{first} from {m.source} comes first")
@@ -371,7 +382,8 @@ class Replay:
     def _sends(self, given: Any, node: Node, messages: list[Rec], d: dict[str, Any]) -> None:
         """Are the messages that left those that the spec sends?"""
         items = [x for x in given if isinstance(x, dict)] if isinstance(given, list) else []
-        found = [Sent(node.name, str(x.get("to")), *self._content(x), d.get("clock") or {}) for x in items]
+        clock = self._packed(d.get("clock")) if items else b""
+        found = [Sent(node.name, str(x.get("to")), *self._content(x), clock) for x in items]
         wanted = Counter(w for m in messages for w in self._copies(m))
         have = Counter(s.what for s in found)
         if have != wanted:
@@ -440,15 +452,28 @@ class Replay:
         clock, before = d.get("clock"), node.clock
         if not isinstance(clock, dict) or type(clock.get(node.name)) is not int:
             raise Rejected("order", f"the vector clock has nothing for {node.name} itself")
+        if not all(n in self.nodes and type(k) is int and 0 < k < 1 << 63 for n, k in clock.items()):
+            raise Rejected("order", f"the vector clock counts the steps of {', '.join(self.nodes)}")
         if starts and clock[node.name] <= before.get(node.name, 0):
             raise Rejected("order", f"the vector clock of {node.name} does not go on")
         if not starts:
-            seen = received.clock if received else {}
+            seen = self._unpacked(received.clock) if received else {}
             want = {n: max(before.get(n, 0), seen.get(n, 0)) for n in before.keys() | seen.keys()}
             want[node.name] = before.get(node.name, 0) + 1
             if clock != want:
                 raise Rejected("order", f"the vector clock should be {dict(sorted(want.items()))}: a line is missing, or altered")
         node.clock = clock
+
+    def _packed(self, clock: Any) -> bytes:
+        try:
+            known = self.nodes.keys() >= clock.keys()
+            return struct.pack(self.clocks, *(clock.get(n, 0) for n in self.nodes)) if known else b""
+        except (AttributeError, struct.error):
+            return b""
+
+    def _unpacked(self, clock: bytes) -> dict[str, int]:
+        found = struct.unpack(self.clocks, clock) if clock else ()
+        return {n: k for n, k in zip(self.nodes, found, strict=False) if k}
 
     def value(self, t: Any, j: Any, what: str) -> Value:
         try:
@@ -488,7 +513,8 @@ def ordered(logs: Sequence[Iterable[Line]]) -> Ordering:
 
 def validated(model: Model, logs: list[Log]) -> Validated:
     """Holds a record, or those of the nodes of one run, against its spec.  Raises Mistake, BindError."""
-    about = next(iter(logs[0]))
+    about = beginning(logs[0])
+    assert about is not None
     replay, ordering = Replay(model, about), ordered(logs)
     out = Validated(replay.instance)
     last = about

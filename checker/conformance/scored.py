@@ -13,7 +13,7 @@ from checker.conformance.itf import is_itf
 from checker.conformance.lines import Line, Log
 from checker.conformance.mutants import KINDS, Sampler
 from checker.conformance.mutate import NEAR, Mutation, Outcome, Score, scores, tried
-from checker.conformance.record import Replay, is_record, ordered
+from checker.conformance.record import Replay, beginning, is_header, is_record, ordered
 from checker.conformance.validate import Validation, binding_beside
 from checker.core.bind import AssumptionFails, BindError
 from checker.core.model import Model
@@ -151,7 +151,7 @@ def perform(
     bad = mutation.accepted()
     if bad is not None:
         raise Mistake(f"{bad.place}: the log is not accepted, so there is no score", "`spectrace validate` says why")
-    sampler = Sampler(mutation.files, seed, lambda line: record and line.data.get("event") == "run")
+    sampler = Sampler(mutation.files, seed, lambda x: record and (is_header(x) or x.data.get("event") == "run"))
     mutants = [m for k in wanted for m in sampler.draw(k, limit)]
     found = sorted(
         tried(mutation, mutants, jobs), key=lambda o: (KINDS.index(o.mutant.kind), o.mutant.file, o.mutant.at, repr(o))
@@ -171,7 +171,9 @@ def _mutation(
     if not binding and all(map(is_record, logs)):
 
         def replays() -> list[Course]:
-            return [Recorded(Replay(model, files[0][0]), ordered(files))]
+            about = beginning(files[0])
+            assert about is not None
+            return [Recorded(Replay(model, about), ordered(files))]
 
         return Mutation(replays, files, horizon), None, True
     if not binding and len(logs) == 1 and is_itf(logs[0]):

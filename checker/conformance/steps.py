@@ -32,11 +32,43 @@ class TooOpen(Exception):
         self.name = base_name(name)
 
 
-class Machine:
+class Valuations:
+    """The values of expressions over the states of an instance, each compiled once."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.valuations: dict[int, tuple[Expr, Valuation]] = {}
+
+    def value(self, e: Expr, env: Env, state: State, after: State | None = None) -> Value:
+        """The value of an expression.  Raises Fault."""
+        known = self.valuations.get(id(e))
+        if known is None:
+            known = self.valuations[id(e)] = e, self.valuation(e)
+        return known[1](state, after, env)
+
+    def valuation(self, e: Expr) -> Valuation:
+        """An expression as a function of a state, the state after it and the names in it."""
+        module = Module(self.instance)
+        w = Writer(module)
+        names = sorted(_free(e))
+        for n in names:
+            w.env[n] = w.name(n)
+        text = w.expr(e)
+        lines = ["def value(S, AFTER, ENV):"]
+        lines += [f"{INDENT}{w.env[n]} = ENV[{n!r}]" for n in names]
+        for key, local in w.vars.items():
+            lines.append(f"{INDENT}{local} = {'AFTER' if key.endswith(chr(39)) else 'S'}[{key.rstrip(chr(39))!r}]")
+        module.add([*lines, *(INDENT + line for line in w.out), f"{INDENT}return {text}"])
+        made: Any = module.execute()["value"]
+        return made  # type: ignore[no-any-return]
+
+
+class Machine(Valuations):
     """An instance that can be run.  `hollow`: messages are kept outside of the state, so the network stays as it is."""
 
     def __init__(self, instance: Instance, hollow: bool) -> None:
-        self.instance, self.hollow = instance, hollow
+        super().__init__(instance)
+        self.hollow = hollow
         try:
             self.compiled = Compiled(replace(instance, properties=(), bound=None), log=hollow)
         except TooLarge as why:
@@ -47,7 +79,6 @@ class Machine:
         self.steps = {id(s.action): s for s in self.compiled.steps}
         self.large = {id(a): [(n, card(t)) for n, t in a.params if card(t) > MOST] for a in instance.actions}
         self.refused: Counter[int] = Counter()  # how often each `require` or `choose` was where a try ended
-        self.valuations: dict[int, tuple[Expr, Valuation]] = {}
 
     def outcomes(self, action: Transition, given: Env, message: Rec | None, state: State) -> Iterator[Outcome]:
         """Every outcome in a state, with these parameters and choices (by the names that the spec gives them) and this
@@ -87,29 +118,6 @@ class Machine:
         for name, n in self.large[id(action)]:
             if base_name(name) not in given:
                 raise TooOpen(action, name, n)
-
-    def value(self, e: Expr, env: Env, state: State, after: State | None = None) -> Value:
-        """The value of an expression.  Raises Fault."""
-        known = self.valuations.get(id(e))
-        if known is None:
-            known = self.valuations[id(e)] = e, self.valuation(e)
-        return known[1](state, after, env)
-
-    def valuation(self, e: Expr) -> Valuation:
-        """An expression as a function of a state, the state after it and the names in it."""
-        module = Module(self.instance)
-        w = Writer(module)
-        names = sorted(_free(e))
-        for n in names:
-            w.env[n] = w.name(n)
-        text = w.expr(e)
-        lines = ["def value(S, AFTER, ENV):"]
-        lines += [f"{INDENT}{w.env[n]} = ENV[{n!r}]" for n in names]
-        for key, local in w.vars.items():
-            lines.append(f"{INDENT}{local} = {'AFTER' if key.endswith(chr(39)) else 'S'}[{key.rstrip(chr(39))!r}]")
-        module.add([*lines, *(INDENT + line for line in w.out), f"{INDENT}return {text}"])
-        made: Any = module.execute()["value"]
-        return made  # type: ignore[no-any-return]
 
 
 def _free(e: Expr) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from checker.core.bind import Instance
@@ -42,6 +43,7 @@ class Written:
         self.instance, self.display = instance, Display(instance)
         self.named = {s: {n: i for i, n in enumerate(names)} for s, names in instance.names.items()}
         self.keys: dict[Type, dict[str, Value]] = {}
+        self.quick: dict[int, tuple[Type, Callable[[Any], Value]]] = {}
 
     def type(self, var: str) -> Type:
         """The type of a variable of a process, as the process sees it."""
@@ -50,15 +52,40 @@ class Written:
 
     def read(self, t: Type, j: Any) -> Value:
         """The value of type t.  Raises Unwritten."""
+        known = self.quick.get(id(t))  # types are large to hash
+        if known is None:
+            known = self.quick[id(t)] = t, self._quick(t)
         try:
-            v = self._read(t, j)
-            fits = member(v, t)
+            return known[1](j)
         except (TypeError, ValueError, KeyError, AttributeError):
-            fits = False
-        if not fits:
             text = repr(j)
-            raise Unwritten(f"{text if len(text) < 60 else text[:58] + ' …'} is no {show(t)}")
-        return v
+            raise Unwritten(f"{text if len(text) < 60 else text[:58] + ' …'} is no {show(t)}") from None
+
+    def _quick(self, t: Type) -> Callable[[Any], Value]:
+        """What reads values of one type: what is common without a look at the type.  It raises ValueError and the like."""
+
+        def whole(j: Any) -> Value:
+            v = self._read(t, j)
+            if not member(v, t):
+                raise ValueError
+            return v
+
+        match t:
+            case Int(int(lo), int(hi)):
+                return lambda j: j if type(j) is int and lo <= j <= hi else whole(None)
+            case Enum(_, members):
+                known = {m: m for m in members}
+                return lambda j: known[j]
+            case Option(e):
+                inner = self._quick(e)
+                return lambda j: None if j is None else inner(j)
+            case Record(name, fields):
+                inside = [(n, self._quick(f)) for n, f in fields]
+                return lambda j: Rec(name, tuple([f(j[n]) for n, f in inside])) if len(j) == len(inside) else whole(None)
+            case Seq(e, int(cap)):
+                each = self._quick(e)
+                return lambda j: tuple([each(x) for x in j]) if type(j) is list and len(j) <= cap else whole(None)
+        return whole
 
     def _read(self, t: Type, j: Any) -> Value:
         match t:

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from checker.conformance.clauses import common
 from checker.core.ir import base_name
 from checker.core.types import Bool, Enum, Int, MapOf, Option, Record, Seq, Sort, Type, Value
 from checker.trace import Itf, Plain
@@ -153,14 +154,3 @@ class States:
         model = self.plan.nodes.instance.model
         meta = {"format": "ITF", "source": model.source.name, "spec": model.name, "instance": self.plan.nodes.instance.name}
         return {"#meta": meta, "params": [], "vars": list(self.types), "states": self.states}
-
-
-def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
-    """How many items at their start two sequences have in common."""
-    low, high = 0, min(len(a), len(b))
-    if a[:high] == b[:high]:
-        return high
-    while low + 1 < high:  # so many are equal; so many are not
-        middle = (low + high) // 2
-        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle)
-    return low

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from checker.conformance.clauses import common
 from checker.core.types import Seq, Type, Value
-from impl.runtime.record import common
 from impl.runtime.wire import DECODER, ENCODER, pack, unpack
 
 TABLES = """

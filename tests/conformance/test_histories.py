@@ -120,6 +120,23 @@ def test_plain_fields_with_two_times(write: Any) -> None:
     assert verdict(write([{**rows[0], "start": 4, "end": 5}, rows[1]])) == "reject"
 
 
+def test_what_clients_saw_is_read_from_a_record(write: Any) -> None:
+    rows: list[dict[str, Any]] = [
+        {"n": 1, "event": "run", "spec": "raft", "sizes": {}, "nodes": {}},
+        {"n": 2, "event": "invoke", "node": "client1", "number": 1, "op": "put", "args": ["a", "x"]},
+        {"n": 3, "event": "start", "node": "Server1", "action": "start Server", "clock": {"Server1": 1}},
+        {"n": 4, "event": "return", "node": "client1", "number": 1, "result": True},
+        {"n": 5, "event": "invoke", "node": "client2", "number": 1, "op": "cas", "args": ["a", "x", "y"]},
+        {"n": 6, "event": "return", "node": "client2", "number": 1, "result": True},
+        {"n": 7, "event": "invoke", "node": "client1", "number": 2, "op": "get", "args": ["a"]},
+    ]
+    answer = {"n": 8, "event": "return", "node": "client1", "number": 2}
+    assert verdict(write([*rows, {**answer, "result": "y"}])) == "accept"
+    assert verdict(write([*rows, {**answer, "result": "x"}])) == "reject"
+    assert verdict(write([*rows, answer])) == "reject"  # it saw nothing
+    assert read(Log(write([*rows, answer]))).ignored == 2
+
+
 def lock(process: int, kind: str, f: str) -> dict[str, Any]:
     return {"process": process, "type": kind, "f": f, "value": None}
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import checker
-from checker.conformance.answer import Answer, validate
+from checker.conformance.answer import Answer, RecordAnswer, perform, validate
 from checker.conformance.binding import load
+from checker.conformance.lines import Log
+from checker.conformance.record import is_record
 
 TRACES = Path(__file__).parents[2] / "traces"
 INSTANCES = {"hasty": "hasty"}
@@ -28,9 +31,11 @@ def header(path: Path) -> dict[str, Any]:
     return dict(json.loads(text.split(b"\n")[0]))
 
 
-def answer(path: Path) -> Answer:
-    binding = load(path.parents[1] / "binding.toml")
+def answer(path: Path) -> Answer | RecordAnswer:
     shown = str(path.relative_to(TRACES.parent))
+    if is_record(Log(shown)):
+        return perform(path.parents[1].name, [shown], None, None)
+    binding = load(path.parents[1].relative_to(TRACES.parent) / "binding.toml")  # what is cut off depends on its length
     return validate(checker.load(binding.spec or path.parents[1].name), [shown], binding, INSTANCES.get(path.stem))
 
 
@@ -41,19 +46,19 @@ def at_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("path", found("accepted"), ids=lambda p: f"{p.parents[1].name}-{p.name}")
 def test_accepted(path: Path) -> None:
-    assert answer(path).result.verdict == "accept"
+    assert answer(path).exit == 0
+    assert header(path)["header"]
 
 
 @pytest.mark.parametrize("path", found("rejected"), ids=lambda p: f"{p.parents[1].name}-{p.name}")
 def test_rejected(path: Path, snapshot: Any) -> None:
     said = answer(path)
     assert said.exit == 14
-    assert said.result.stopped is not None
-    at = said.result.stopped.event.lines[0].number
+    at = int(said.data()["diagnosis"]["place"].split(":")[1].split("-")[0])
     assert abs(at - header(path)["line"]) <= NEAR
     lines = said.lines(False)
     assert len(lines) <= 40
-    timeless = [x.split(", 0.")[0] if "explaining states" in x else x.replace(str(TRACES.parent) + "/", "") for x in lines]
+    timeless = [re.sub(r", [\d.]+ s(, [\d,]+ lines/s)?$", "", x).replace(str(TRACES.parent) + "/", "") for x in lines]
     assert "\n".join(timeless) == snapshot
 
 

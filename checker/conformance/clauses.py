@@ -1,0 +1,230 @@
+"""A property in clauses, each of which costs what is new and not what is there.
+
+A clause is `forall` processes, under conditions, of either a plain body, or of one for every index of a sequence: a *scan*.  Logs
+grow, and what has been true of their first entries stays true as long as nothing that it depends on is otherwise.  So a scan
+remembers how far it came with what, and goes on from the first index for which something has changed: an item of a sequence
+at (a place near) the index, the truth of a comparison of the index with a number; anything else, and it starts anew.
+Invariant: what is remembered is true of the values that are remembered with it, whatever was looked at in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from checker.core.bind import Instance, free
+from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, Sent, SetOf
+from checker.core.model import Property
+from checker.core.typed import parts
+from checker.core.types import Seq, Type, Value, card, values
+
+FEW = 64  # a quantifier over so many processes is looked at case by case
+
+Valued = Callable[[Expr, dict[str, Value]], Value]
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a body depends on besides the index.  kind: "items" of a sequence, at the index + `offset`; a "bound" that the index
+    is compared with; or any other "value"."""
+
+    kind: str
+    expr: Expr
+    offset: int = 0
+
+    def same_until(self, old: Any, new: Any) -> int:
+        """Up to which index nothing is otherwise, with these two."""
+        if old is new or (self.kind != "items" and old == new):
+            return 1 << 62
+        if self.kind == "items":
+            return common(old, new) - max(self.offset, 0)
+        return min(old, new) - 1 if self.kind == "bound" else 0
+
+
+@dataclass
+class Scan:
+    """The index, the sequence, and what the body depends on."""
+
+    name: str
+    over: Expr
+    inputs: list[Input]
+    known: dict[int, tuple[list[Any], int]] = field(default_factory=dict)  # row → the inputs, and how far it is true
+
+
+@dataclass
+class Clause:
+    """A part of a property.  `cells`: the variables that it reads and at which binder, None: elsewhere, too; `rows`: every way
+    to choose the binders."""
+
+    property: Property
+    binders: tuple[tuple[str, Type], ...]
+    guard: Expr | None
+    body: Expr
+    scan: Scan | None
+    cells: dict[str, frozenset[str] | None] = field(default_factory=dict)
+    rows: list[dict[str, Value]] = field(default_factory=list)
+    by: dict[tuple[str, Value], list[dict[str, Value]]] = field(default_factory=dict)  # those in which a binder is this
+
+    def holds(self, row: dict[str, Value], value: Valued) -> bool:
+        """Is it true in a row?  Raises Fault."""
+        if self.scan is None:
+            return bool(value(self.body, row))
+        return (self.guard is not None and not value(self.guard, row)) or self._scanned(self.scan, row, value)
+
+    def _scanned(self, scan: Scan, row: dict[str, Value], value: Valued) -> bool:
+        now, n = [value(x.expr, row) for x in scan.inputs], len(value(scan.over, row))
+        before, start = scan.known.get(id(row), (now, 0))
+        for x, old, new in zip(scan.inputs, before, now, strict=True):
+            start = min(start, x.same_until(old, new))
+        for i in range(max(0, start), n):
+            if not value(self.body, {**row, scan.name: i}):
+                return False
+        scan.known[id(row)] = now, n
+        return True
+
+
+def brief(c: Clause) -> bool:
+    """Does a clause go through nothing but sequences and processes, so that it costs little however long a run is?"""
+    return not any(map(_long, (c.body, *((c.guard,) if c.guard else ()))))
+
+
+def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
+    """How many items at their start two sequences have in common."""
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while low + 1 < high:  # so many are equal; so many are not
+        middle = (low + high) // 2
+        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle)
+    return low
+
+
+def clauses(instance: Instance, p: Property) -> Iterator[Clause]:
+    """A property as clauses: it is true if all are.  A clause may fault where one before it is false."""
+    for binders, guards, body, scan in _split(p.expr, (), ()):
+        if scan is None:
+            body, guard = _implied(guards, body), None
+        else:
+            guard = _both(guards) if guards else None
+        c = Clause(p, binders, guard, body, scan)
+        at = frozenset(n for n, _ in binders)
+        for e in (body, *((guard,) if guard else ()), *((scan.over,) if scan else ())):
+            for var, b in reads_at(instance, e, at):
+                known = c.cells.get(var, frozenset())
+                c.cells[var] = None if b is None or known is None else known | {b}
+        names = [n for n, _ in binders]
+        c.rows = [dict(zip(names, row, strict=True)) for row in product(*(list(values(t)) for _, t in binders))]
+        for row in c.rows:
+            for item in row.items():
+                c.by.setdefault(item, []).append(row)
+        yield c
+
+
+def _implied(guards: tuple[Expr, ...], body: Expr) -> Expr:
+    return If(body.type, _both(guards), body, Const(body.type, True)) if guards else body
+
+
+def _both(guards: tuple[Expr, ...]) -> Expr:
+    first, *rest = guards
+    return If(first.type, first, _both(tuple(rest)), Const(first.type, False)) if rest else first
+
+
+Part = tuple[tuple[tuple[str, Type], ...], tuple[Expr, ...], Expr, Scan | None]
+
+
+def _split(e: Expr, binders: tuple[tuple[str, Type], ...], guards: tuple[Expr, ...]) -> Iterator[Part]:
+    match e:
+        case Quant(kind="forall", name=n, domain=Apply(op="all", attr=t), body=body) if card(t) <= FEW:
+            yield from _split(body, (*binders, (n, t)), guards)
+        case If(cond=a, then=b, orelse=Const(value=False)):  # a and b
+            yield from _split(a, binders, guards)
+            yield from _split(b, binders, guards)
+        case If(cond=a, then=b, orelse=Const(value=True)):  # a implies b
+            yield from _split(b, binders, (*guards, a))
+        case Quant(kind="forall", name=n, domain=Apply(op="indices", args=(over,)), body=body) if isinstance(
+            over.type, Seq
+        ) and not _asks(body):
+            yield binders, guards, body, Scan(n, over, list(dict.fromkeys(_inputs(body, n))))
+        case _:
+            yield binders, guards, e, None
+
+
+def _inputs(e: Expr, i: str) -> Iterator[Input]:
+    """What an expression depends on besides the index i."""
+    if i not in free(e):
+        if not isinstance(e, Const):
+            yield Input("value", e)
+        return
+    match e:
+        case Apply(op="index", args=(s, at)) if isinstance(s.type, Seq) and i not in free(s) and _offset(at, i) is not None:
+            yield Input("items", s, _offset(at, i) or 0)
+        case Apply(op="lt" | "le" | "gt" | "ge", args=(a, b)) if _offset(a, i) == 0 and i not in free(b):
+            yield Input("bound", b)
+        case Apply(op="lt" | "le" | "gt" | "ge", args=(a, b)) if _offset(b, i) == 0 and i not in free(a):
+            yield Input("bound", a)
+        case Local():
+            pass
+        case Quant() | Fold() | SetOf() | Mapping() | Let():  # what it binds has no value here
+            yield from (Input("value", x) for x in _reads(e))
+        case _:
+            for x in parts(e):
+                yield from _inputs(x, i)
+
+
+def _reads(e: Expr) -> Iterator[Read]:
+    if isinstance(e, Read):
+        yield e
+    for x in parts(e):
+        yield from _reads(x)
+
+
+def _asks(e: Expr) -> bool:
+    return isinstance(e, Sent) or any(map(_asks, parts(e)))
+
+
+def _offset(e: Expr, i: str) -> int | None:
+    """k, if an expression is i + k."""
+    while isinstance(e, Fit):
+        e = e.value
+    match e:
+        case Local(name=n) if n == i:
+            return 0
+        case Apply(op="add" | "sub" as op, args=(a, Const(value=int(k)))):
+            inner = _offset(a, i)
+            return None if inner is None else inner + (k if op == "add" else -k)
+    return None
+
+
+def _long(e: Expr) -> bool:
+    """Does it go through a set that may grow?"""
+    match e:
+        case Quant(domain=Apply(op="all", attr=t)) if card(t) <= FEW:
+            return _long(e.body)
+        case Quant() | Fold() | SetOf() | Mapping():
+            return True
+    return any(map(_long, parts(e)))
+
+
+def reads_at(instance: Instance, e: Expr, binders: frozenset[str]) -> Iterator[tuple[str, str | None]]:
+    """The variables an expression reads, each with the binder at which it does (None: elsewhere)."""
+    match e:
+        case Apply(op="index", args=(Read() as var, key)):
+            while isinstance(key, Fit):
+                key = key.value
+            if isinstance(key, Local) and key.name in binders:
+                yield var.var, key.name
+            else:
+                yield var.var, None
+                yield from reads_at(instance, key, binders)
+        case Read():
+            yield e.var, None
+        case _:
+            if isinstance(e, Sent):
+                yield instance.messages[e.message].var, None
+            for part in parts(e):
+                yield from reads_at(instance, part, binders)
+
+
+__all__ = ["Clause", "Input", "Scan", "brief", "clauses", "common", "reads_at"]
