@@ -94,8 +94,13 @@ class Bmc:
         return n >= 0
 
     def _first(self, asked: list[tuple[Bad, z3.BoolRef]], n: int) -> Found | None:
-        """The one of these that is reported."""
-        if not asked or not self._sat(self._named(z3.Or([x for _, x in asked]))):
+        """The one of these that is reported.  What is not there is told to the solver: it helps with the next level, as in a proof
+        by induction."""
+        if not asked:
+            return None
+        some = self._named(z3.Or([x for _, x in asked]))
+        if not self._sat(some):
+            self.solver.add(z3.Not(some), *(z3.Not(x) for _, x in asked))
             return None
         for b, x in sorted(asked, key=lambda a: (Finding.RANKS[a[0].rank], a[0].index)):
             if self._sat(self._named(x)):
