@@ -109,7 +109,7 @@ class Finder:
         pool = Pool(self.words, judges, VARIABLES, LITERALS)
         pool.banned |= self.wrong
         tried = self.found.tried
-        tried.states, tried.atoms = sum(len(s) for _, s in self.samples), len(self.words.atoms)
+        tried.atoms = len(self.words.atoms)
         tried.variables, tried.literals = VARIABLES, LITERALS
         self.found.sizes = ", ".join(f"{n} = {v}" for n, v in where.sizes.items() if n in self._open_sizes())
         judge = next(j for j, _ in judges if j.instance is where)
@@ -180,6 +180,7 @@ class Finder:
         self.fine = self.fine and fine
         if fine and states and (whole or most == MORE_STATES):
             self.samples.append((instance, states))
+            self.found.tried.states += len(states)
         return fine and whole and bool(states)
 
     def _open_sizes(self) -> list[str]:
