@@ -94,8 +94,8 @@ class Bmc:
         return n >= 0
 
     def _first(self, asked: list[tuple[Bad, z3.BoolRef]], n: int) -> Found | None:
-        """The one of these that is reported.  What is not there is told to the solver: it helps with the next level, as in a proof
-        by induction."""
+        """The one of these that is reported.  What is not there is told to the solver: it helps with the next level, as in a
+        proof by induction."""
         if not asked:
             return None
         some = self._named(z3.Or([x for _, x in asked]))
