@@ -151,7 +151,7 @@ def test_clients_see_one_store_whatever_fails(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ORDERED)
 def test_clients_always_see_one_store(name: str) -> None:
-    assert sum(used(name, seed, 5, watch=seed < 110).referee.clients[0].number for seed in range(100, 300)) > 500
+    assert sum(used(name, seed, 5, watch=seed < 110).referee.clients[0].number for seed in range(100, 200)) > 150
 
 
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,4 +184,4 @@ def test_money_is_neither_made_nor_lost(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ORDERED)
 def test_money_is_never_made_nor_lost(name: str) -> None:
-    assert sum(moved(used(name, seed, 5, bank, watch=False)) for seed in range(100, 400)) > 300
+    assert sum(moved(used(name, seed, 5, bank, watch=False)) for seed in range(100, 200)) > 60

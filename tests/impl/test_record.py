@@ -56,7 +56,7 @@ def test_what_is_recorded_is_accepted(simulate: Any, tmp_path: Path, name: str) 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_what_is_recorded_is_always_accepted(simulate: Any, tmp_path: Path, name: str) -> None:
-    accepts(simulate, tmp_path, name, range(100, 300 if name != "multi_paxos" else 150))
+    accepts(simulate, tmp_path, name, range(100, 200 if name != "multi_paxos" else 130))
 
 
 # ── altered records ──────────────────────────────────────────────────────────────────────────────────────────────────
