@@ -187,7 +187,7 @@ class Ensemble:
         end, client = time.monotonic() + patience, None
         while n and time.monotonic() < end:
             try:
-                client = client or Client(self.port[next(i for i in self.running if i not in self.paused and self.role(i))])
+                client = client or Client(self.port[next(i for i in list(self.running) if i not in self.paused and self.role(i))])
                 client.write(f"/n{n % 3}", str(n).encode())
                 n -= 1
             except (OSError, StopIteration, struct.error):
