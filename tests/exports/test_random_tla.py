@@ -41,8 +41,11 @@ def explored(instance: Instance, symmetry: bool, deadlock: bool) -> Result | Non
 
 
 def same_level(result: Result, tlc: Tlc) -> bool:
-    """Of several things wrong at equal depth, TLC reports another than we do; a fault is a step of its own there."""
+    """Of several things wrong at equal depth, TLC reports another than we do; a fault is a step of its own there. While it
+    expands a level, it may find a step that is wrong before a state from which there is none."""
     ours = 0 if result.trace is None else len(result.trace)
+    if result.verdict == Verdict.DEADLOCK and "Deadlock reached" not in tlc.text and tlc.steps == ours + 1:
+        return not tlc.holds
     fault = result.verdict == Verdict.SPEC_FAULT or "NoFault" in tlc.text
     return not tlc.holds and (ours == tlc.steps or (fault and ours == tlc.steps - 1))
 

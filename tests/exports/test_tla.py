@@ -15,6 +15,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -65,12 +66,15 @@ def run_tlc(instance: Instance, symmetry: bool, folder: Path, deadlock: bool = T
     assert found
     (folder / f"{found[1]}.tla").write_text(module, encoding="utf-8")
     (folder / f"{found[1]}.cfg").write_text(config, encoding="utf-8")
-    command = ["java", "-XX:+UseParallelGC", "-cp", jar(), "tlc2.TLC", "-workers", "1", "-nowarning", found[1]]
-    text = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=3600).stdout
+    own = mkdtemp(dir=folder)  # for what it writes: names there are taken from the clock, in seconds
+    java = ["java", "-XX:+UseParallelGC", f"-Djava.io.tmpdir={own}", "-cp", jar()]
+    command = [*java, "tlc2.TLC", "-metadir", own, "-workers", "1", "-nowarning", found[1]]
+    ran = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=3600)
+    text = ran.stdout
     if "is violated by the initial state" in text:
         return Tlc(0, None, 0, False, text)
     counts = re.findall(r"([\d,]+) distinct states found", text)
-    assert counts, text[-2000:]
+    assert counts, f"TLC's exit code is {ran.returncode}: {text[-2000:]}"
     depth = re.search(r"depth of the complete state graph search is (\d+)", text)
     holds = "No error has been found" in text
     assert holds or re.search(r"is violated|Deadlock reached", text), text[-2000:]
