@@ -316,7 +316,7 @@ def validate(
     if history:
         if len(traces) > 1 or binding or follow or coverage:
             raise Mistake("--history takes one TRACE, and neither --binding, --follow nor --coverage")
-        return linearizable(traces[0], spec, instance, False, 2_000_000, json)
+        return linearizable(traces[0], spec, instance, json=json)
     answer = perform(spec, traces, binding, instance, follow)
     if json:
         emit(answer.data())
