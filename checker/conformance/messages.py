@@ -15,7 +15,7 @@ from typing import Any
 from checker.conformance.binding import Binding
 from checker.conformance.fields import MISSING, Fields, Getter, Reader, key_of
 from checker.conformance.order import Event
-from checker.conformance.values import Decoder, Unreadable
+from checker.conformance.values import Decoder
 from checker.core.bind import Instance, Message
 from checker.core.types import Rec, Type, Value
 from checker.settings import Mistake, nearest
@@ -156,10 +156,7 @@ class Messages:
             p.known[at % len(p.message.full.fields)] = self._read(e, t, raw, text)
 
     def _read(self, e: Event, t: Type, raw: Any, text: str) -> Value:
-        try:
-            return self.decoder.read(t, raw)
-        except Unreadable as why:
-            raise Mistake(f"{e.place}: `{text}`: {why}", why.hint) from None
+        return self.decoder.field(e.place, t, raw, text)
 
 
 def _title(data: Fields) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from checker.conformance.binding import Binding
 from checker.conformance.fields import MISSING, Getter, Reader
 from checker.conformance.order import Event
-from checker.conformance.values import Decoder, Unreadable
+from checker.conformance.values import Decoder
 from checker.core.bind import Binder, Instance, free
 from checker.core.ir import Apply, Expr, Fit, Read
 from checker.core.operators.table import TypeMismatch
@@ -123,10 +123,7 @@ class Speaker:
             raw = n.want(e.data)
             if raw is MISSING or (raw is None and not isinstance(n.type, Option)):
                 continue
-            try:
-                out[name] = self.decoder.read(n.type, raw)
-            except Unreadable as why:
-                raise Mistake(f"{e.place}: `{n.text}`: {why}", why.hint) from None
+            out[name] = self.decoder.field(e.place, n.type, raw, n.text)
         return out
 
 

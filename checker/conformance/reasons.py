@@ -26,7 +26,7 @@ from checker.settings import Mistake
 from checker.stuck import run
 from checker.verdict import Step
 
-RANK = ("property", "after", "sent", "fault", "blocked", "received", "before", "late")
+RANK = ("foreign", "property", "after", "sent", "fault", "blocked", "received", "before", "late")
 
 
 def obstacle(explainer: Explainer, stop: Any) -> str:
@@ -88,6 +88,9 @@ class Reasons:
                 yield self._property(n)
             case "early":
                 yield s.event.early
+            case "foreign":
+                what = n.what.text.removeprefix(f"{s.event.place}: ")
+                yield f"{what}, though other lines have one" + (f" ({n.what.hint})" if n.what.hint else "")
             case "late":
                 yield "it gives the initial state, but steps have been taken already"
 
@@ -104,6 +107,8 @@ class Reasons:
         if want is MISSING:
             return f"{when} `{look.text}` is {told}, but the log says that it did not change"
         log = self.value(want, look.type)
+        if isinstance(look.expr, Const):
+            return f"`{look.field}` is {log}, and has to be {told}"
         different.append({"expression": look.text, "when": n.kind, "spec": told, "log": log, "field": look.field})
         return f"{when} `{look.text}` is {told} in the spec, but {log} in the log (`{look.field}`)"
 

@@ -18,7 +18,6 @@ from checker.conformance.messages import Messages, Received, SentLine
 from checker.conformance.order import Event
 from checker.conformance.phrases import Path, Speaker
 from checker.conformance.plans import Call, Item, Planner
-from checker.conformance.values import Unreadable
 from checker.core.bind import Instance
 from checker.core.ir import Expr
 from checker.core.types import Type, Value
@@ -203,10 +202,7 @@ class Rules:
     def read(self, e: Event, t: Type, raw: Any, text: str) -> Value:
         if raw is MISSING:
             raise Mistake(f"{e.place}: this line has no `{text}`", "it is needed for what the binding says of the line")
-        try:
-            return self.decoder.read(t, raw)
-        except Unreadable as why:
-            raise Mistake(f"{e.place}: `{text}`: {why}", why.hint) from None
+        return self.decoder.field(e.place, t, raw, text)
 
 
 def _shown(data: Fields) -> str:

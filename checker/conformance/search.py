@@ -22,6 +22,7 @@ from checker.conformance.plans import Call, Item
 from checker.conformance.properties import Properties
 from checker.conformance.rules import Kind, Look, Occasion, Quiet, Rules
 from checker.conformance.steps import Machine, TooOpen
+from checker.conformance.values import Foreign
 from checker.core.meaning import Fault, Outcome, State, in_order
 from checker.core.types import Rec, Value
 from checker.settings import Mistake
@@ -55,7 +56,7 @@ class Played:
 class Note:
     """Why something does not explain an event (kept only for a diagnosis)."""
 
-    kind: str  # before, blocked, fault, after, sent, property, received, nothing
+    kind: str  # before, blocked, fault, after, sent, property, received, early, late, foreign
     config: Config
     call: Call | None = None
     state: State | None = None  # after the step, or where it was tried
@@ -90,6 +91,13 @@ class Search:
 
     def advance(self, frontier: list[Config], e: Event, kind: Kind) -> list[Config]:
         """The configurations that explain one event more."""
+        try:
+            return self._advance(frontier, e, kind)
+        except Foreign as why:
+            self._note(Note("foreign", frontier[0], what=why))
+            return []
+
+    def _advance(self, frontier: list[Config], e: Event, kind: Kind) -> list[Config]:
         o = self.rules.occasion(e, kind)
         if e.early:
             self._note(Note("early", frontier[0]))

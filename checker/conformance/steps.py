@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from checker.core.bind import Instance, Message, Transition
@@ -25,10 +26,12 @@ Valuation = Callable[[State, State | None, Env], Value]
 
 
 class TooOpen(Exception):
-    """A parameter with too many values to try, which the event does not give."""
+    """A parameter that the event does not give, and too many ways (`n`) to choose it and what else is not given."""
 
     def __init__(self, action: Transition, name: str, n: int) -> None:
-        super().__init__(f"`{base_name(name)}` of `{action.name}` has {n:,} possible values, and the event does not give it")
+        super().__init__(
+            f"`{action.name}` can be taken in {n:,} ways, as the event does not give its parameter `{base_name(name)}`"
+        )
         self.name = base_name(name)
 
 
@@ -77,7 +80,8 @@ class Machine(Valuations):
                 f"{place}: {why}", "make it smaller in [sizes]: `{ max = FIELD }` is the least that a log needs"
             ) from None
         self.steps = {id(s.action): s for s in self.compiled.steps}
-        self.large = {id(a): [(n, card(t)) for n, t in a.params if card(t) > MOST] for a in instance.actions}
+        open_ = {id(a): [(n, card(t)) for n, t in a.params] for a in instance.actions}
+        self.large = {a: ways if prod(n for _, n in ways) > MOST else [] for a, ways in open_.items()}
         self.refused: Counter[int] = Counter()  # how often each `require` or `choose` was where a try ended
 
     def outcomes(self, action: Transition, given: Env, message: Rec | None, state: State) -> Iterator[Outcome]:
@@ -114,10 +118,10 @@ class Machine(Valuations):
         return f"line {span.line}: {source.line(span.line).strip()}" if span else ""
 
     def closed(self, action: Transition, given: Env) -> None:
-        """Raises TooOpen if a parameter with too many values is not given."""
-        for name, n in self.large[id(action)]:
-            if base_name(name) not in given:
-                raise TooOpen(action, name, n)
+        """Raises TooOpen if the parameters that are not given have too many values, of the one that has most."""
+        left = [(n, name) for name, n in self.large[id(action)] if base_name(name) not in given]
+        if left and prod(n for n, _ in left) > MOST:
+            raise TooOpen(action, max(left)[1], prod(n for n, _ in left))
 
 
 def _free(e: Expr) -> frozenset[str]:

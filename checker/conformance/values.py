@@ -31,7 +31,7 @@ from checker.core.types import (
     card,
     show,
 )
-from checker.settings import nearest
+from checker.settings import Mistake, nearest
 
 
 class Unreadable(Exception):
@@ -40,6 +40,11 @@ class Unreadable(Exception):
     def __init__(self, text: str, hint: str | None = None) -> None:
         super().__init__(text)
         self.hint = hint
+
+
+class Foreign(Mistake):
+    """A value that no state of the spec can have, in a field that could be read on other lines: the log says something that the
+    spec does not allow."""
 
 
 def text_of(j: Any) -> str:
@@ -57,6 +62,7 @@ class Decoder:
     def __init__(self, instance: Instance, written: dict[str, dict[str, str]]) -> None:
         self.written = written
         self.quick: dict[int, tuple[Type, Callable[[Any], Value]]] = {}
+        self.legible: set[str] = set()  # fields that could be read
         self.identities = {s: {name: Id(s, i) for i, name in enumerate(_names(instance, s))} for s in instance.model.sorts}
 
     def read(self, t: Type, j: Any) -> Value:
@@ -65,6 +71,16 @@ class Decoder:
         if known is None:
             known = self.quick[id(t)] = t, self._quick(t)
         return known[1](j)
+
+    def field(self, place: str, t: Type, j: Any, text: str) -> Value:
+        """The value of a field of a line.  Raises Foreign, and Mistake if the field could never be read."""
+        try:
+            found = self.read(t, j)
+        except Unreadable as why:
+            kind = Foreign if text in self.legible else Mistake
+            raise kind(f"{place}: `{text}`: {why}", why.hint) from None
+        self.legible.add(text)
+        return found
 
     def _quick(self, t: Type) -> Callable[[Any], Value]:
         """What reads values of one type; what is common without a look at the type."""

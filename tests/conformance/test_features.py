@@ -36,6 +36,10 @@ process Node
         require n + by <= top
         n += by
 
+    action Leap(one: 1..top, two: 1..top, three: 1..top)
+        require n + one + two + three <= top
+        n += one + two + three
+
     action Tell(to: Node)
         require to != self
         send Told(n) to to
@@ -320,6 +324,20 @@ def test_coverage_counts(run: Any) -> None:
     data = run([up("a", 1), up("b", 1), {"ev": "up", "node": "b"}], RULES).data()["coverage"]
     assert data["actions"]["Up"] == 3 and data["actions"]["Tell"] == 0
     assert data["compared"]["n[self] = n"] == 2 and data["compared"]["heard[self] = heard"] == 0
+
+
+def test_a_value_that_there_is_not_is_rejected_where_others_could_be_read(run: Any) -> None:
+    said = run([up("a", 1), up("b", 1), up("c", "one")], RULES)
+    assert line(said) == 3 and '`n`: "one" is no' in said.diagnosis.reasons[0]
+    with pytest.raises(checker.Mistake, match='`n`: "one" is no'):
+        run([up("a", "one")], RULES)
+
+
+def test_what_is_left_open_together_is_not_tried(run: Any) -> None:
+    rule = "[[event]]\nwhen = \"ev == 'leap'\"\ndo = 'Leap'\nargs = { one = 'a', two = 'b', three = 'c' }"
+    assert run([{"ev": "leap", "node": "a", "n": 6, "a": 1}], rule).exit == 0
+    with pytest.raises(checker.Mistake, match="can be taken in 125,000 ways"):
+        run([{"ev": "leap", "node": "a", "n": 6}], rule)
 
 
 def test_a_packed_log_is_the_same(run: Any, tmp_path: Path) -> None:
