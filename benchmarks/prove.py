@@ -17,6 +17,7 @@ import time
 
 RUNS = [
     ("Paxos, 3 acceptors, 3 ballots, 2 values, to depth 15", "lamport_paxos -i three_ballots --method bmc --depth 15", "unknown"),
+    ("Paxos with processes, 3 ballots, no lemmas, to depth 14", "paxos -i three_ballots --method bmc --depth 14", "unknown"),
     ("two-phase commit, any size", "two_phase_commit --unbounded", "holds"),
     ("lock server, any size", "lock_server --unbounded", "holds"),
     ("Raft election, any size", "raft_election --unbounded", "holds"),

@@ -16,9 +16,13 @@ import z3
 from checker.core.bind import Instance
 from checker.core.lower import lower
 from checker.engines.replay import Disagreement, behaviour, faults, is_stuck, judged
-from checker.engines.smt.bits import both
+from checker.engines.smt.bits import all_of, both, negation
+from checker.engines.smt.order import Order
 from checker.engines.smt.template import Bad, Template, term
 from checker.verdict import Finding, Progress, Result, State, Trace, Verdict
+
+KEPT_FROM = 2  # the length of a path from which on it is asked what every step keeps
+KEPT_CONFLICTS = 5000  # what that may cost
 
 
 class Stopped(Exception):
@@ -47,7 +51,8 @@ class Bmc:
         self.witnesses: dict[str, Trace] = {}
         self.length = self.asked = 0
         self.relation = z3.And([term(b) for b in t.relation])
-        self.solver.add(t.at(t.is_initial, 0))
+        self.order = Order(t)
+        self.solver.add(t.at(t.is_initial, 0), *self.order.start())
         self.compiled = time.perf_counter() - self.started
 
     def run(self, depth: int, progress: Callable[[Progress], None] | None = None) -> Result:
@@ -75,6 +80,8 @@ class Bmc:
     def _level(self, n: int) -> Found | None:
         """What is wrong after n steps.  Then: state n is within the bound, and not the same as the one before."""
         t = self.template
+        if n == KEPT_FROM:
+            self._leave_out_what_is_kept()
         goes = z3.And(t.at(t.inside, n), t.at(t.changes, n - 1) if self._extend(n - 1) else True)
         asked = [(b, z3.And(goes, t.at(b.when, n))) for b in self.bad_states]
         if n:
@@ -86,10 +93,29 @@ class Bmc:
         self.solver.add(goes)
         return found
 
+    def _leave_out_what_is_kept(self) -> None:
+        """What no step leads to from a state where nothing is wrong need not be asked for at any length.
+
+        Of what is asked, all that a model has is taken away, until there is no model."""
+        t, solver = self.template, z3.SolverFor("QF_FD")
+        solver.set("max_conflicts", KEPT_CONFLICTS)
+        fine = all_of([t.is_state, t.inside, *(negation(b.when) for b in self.bad_states)])
+        solver.add(t.at(fine, 0), t.at(self.relation, 0))
+        goes = z3.And(t.at(t.changes, 0), t.at(t.inside, 1))
+        bad = {b: z3.And(goes, t.at(b.when, 1)) for b in self.bad_states}
+        bad |= {b: t.at(both(b.when, t.moves), 0) for b in self.bad_steps}
+        while bad and (answer := solver.check(z3.Or(list(bad.values())))) != z3.unsat:
+            if answer == z3.unknown:
+                return
+            model = solver.model()
+            bad = {b: x for b, x in bad.items() if not z3.is_true(model.eval(x, model_completion=True))}
+        self.bad_states = [b for b in self.bad_states if b not in bad]
+        self.bad_steps = [b for b in self.bad_steps if b not in bad]
+
     def _extend(self, n: int) -> bool:
         """Step n is part of the path, if there is such a step."""
         if n >= self.length:
-            self.solver.add(self.template.at(self.relation, n))
+            self.solver.add(self.template.at(self.relation, n), self.order.at(n))
             self.length = n + 1
         return n >= 0
 

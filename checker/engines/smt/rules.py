@@ -12,21 +12,22 @@ from dataclasses import dataclass, field, replace
 
 from checker.core.ir import Assign, Check, Choose, Expr, ForAll, IfStmt, LetStmt, Require, Stmt
 from checker.core.lower import Program, Site
-from checker.core.types import MapOf, Record, Seq, Type
+from checker.core.types import Id, MapOf, Rec, Record, Seq, Type, Value
 from checker.engines.smt.bits import Bit, both, either, negation
 from checker.engines.smt.expr import Env, Expressions
-from checker.engines.smt.terms import Sym, TooLarge, chosen_of, junk
+from checker.engines.smt.terms import Mask, Sym, TooLarge, chosen_of, is_flat, junk, known
 
 MOST_RULES = 1 << 13
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One way an action can go.  `after`: the variables that it writes."""
+    """One way an action can go.  `after`: the variables that it writes; `chosen`: the identities in what was chosen."""
 
     action: int
     guard: Bit
     after: dict[str, Sym]
+    chosen: tuple[Id, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Path:
     state: dict[str, Sym]
     env: Env
     written: frozenset[str] = frozenset()
+    chosen: tuple[Id, ...] = ()
 
 
 @dataclass
@@ -83,10 +85,16 @@ class Runner:
             case ForAll():
                 yield self._for_all(s, path, here)
             case Choose():
-                for g, x in here.each(s.domain.type, here.value(s.domain, path.env)):
-                    yield replace(path, guard=both(path.guard, g), env={**path.env, s.name: x})
+                yield from self._choose(s, path, here)
             case _:
                 raise AssertionError(s)
+
+    def _choose(self, s: Choose, path: Path, here: Expressions) -> Iterator[Path]:
+        domain = here.value(s.domain, path.env)
+        flat = isinstance(domain, Mask) and is_flat(s.domain.type)  # then what is chosen has a plain value
+        for g, x in here.each(s.domain.type, domain):
+            chosen = (*path.chosen, *identities(known(x))) if flat else path.chosen
+            yield replace(path, guard=both(path.guard, g), env={**path.env, s.name: x}, chosen=chosen)
 
     def _fault(self, guard: Bit, s: Check) -> None:
         if guard is not False:
@@ -128,7 +136,7 @@ class Runner:
         a, b = ends
         written = a.written | b.written
         state = {**path.state, **{v: _merged(c, a.state[v], b.state[v]) for v in written}}
-        yield Path(either(a.guard, b.guard), state, path.env, written)
+        yield Path(either(a.guard, b.guard), state, path.env, written, path.chosen)
 
     def _for_all(self, s: ForAll, path: Path, here: Expressions) -> Path:
         """One element after the other; the body is one way through (checked by the front end)."""
@@ -143,8 +151,17 @@ class Runner:
                 continue
             (end,) = ends
             state = {v: _merged(g, end.state[v], x) if v in end.written else x for v, x in path.state.items()}
-            path = Path(either(end.guard, out), state, path.env, end.written)
+            path = Path(either(end.guard, out), state, path.env, end.written, path.chosen)
         return path
+
+
+def identities(v: Value) -> Iterator[Id]:
+    """The identities in a value, in an order that does not depend on what they are; those of sets and maps have none."""
+    if isinstance(v, Id):
+        yield v
+    elif isinstance(v, Rec | tuple):
+        for part in v.values if isinstance(v, Rec) else v:
+            yield from identities(part)
 
 
 def _merged(c: Bit, a: Sym, b: Sym) -> Sym:
@@ -168,7 +185,8 @@ def rules(program: Program, state: dict[str, Sym]) -> tuple[list[Rule], list[Fau
         for end in runner.run(action.body, Path(True, state, {})):
             if len(found) == MOST_RULES:
                 raise TooLarge(f"there are more than {MOST_RULES:,} ways to take a step")
-            found.append(Rule(i, end.guard, {v: end.state[v] for v in program.vars if v in end.written}))
+            after = {v: end.state[v] for v in program.vars if v in end.written}
+            found.append(Rule(i, end.guard, after, end.chosen))
         faults += [FaultRule(i, g, site) for g, site in runner.faults]
     return found, faults
 

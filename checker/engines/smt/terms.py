@@ -313,7 +313,10 @@ def is_value(v: Any, x: Value) -> Bit:
 
 def within_mask(x: Sym, s: Mask) -> Bit:
     """Is it an element?"""
-    return any_of(both(bit, is_value(x, k)) for k, bit in s.bits.items())
+    try:
+        return s.bits.get(known(x), False)
+    except ValueError:
+        return any_of(both(bit, is_value(x, k)) for k, bit in s.bits.items())
 
 
 # ── plain values ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -356,6 +359,15 @@ def _slot_cases(v: Slots) -> list[tuple[Value, Bit]]:
     for slots, bit in _cross(Maybe(g, Product(None, (x,))) for g, x in v.items):
         every.setdefault(_gathered(v, [slot[0] for slot in slots if slot is not None]), []).append(bit)
     return [(x, any_of(bits)) for x, bits in every.items()]
+
+
+def known(v: Any) -> Value:
+    """The plain value that it is for certain.  ValueError if that depends on something."""
+    return plain(_depends, v)
+
+
+def _depends(_: Bit) -> bool:
+    raise ValueError("it depends on something")
 
 
 def _gathered(v: Slots, xs: list[Value]) -> Value:
