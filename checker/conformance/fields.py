@@ -99,6 +99,17 @@ class Reader:
 
     def __init__(self, defined: dict[str, str] | None = None) -> None:
         self.defined = {name: tree_of(text) for name, text in (defined or {}).items()}
+        self.getters = {name: self.compiled(tree, str((defined or {})[name])) for name, tree in self.defined.items()}
+        self.line: Fields | None = None
+        self.known: dict[str, Any] = {}
+
+    def named(self, fields: Fields, name: str) -> Any:
+        """The value of a defined name for a line, worked out once."""
+        if self.line is not fields:
+            self.line, self.known = fields, {}
+        if name not in self.known:
+            self.known[name] = self.getters[name](fields)
+        return self.known[name]
 
     def read(self, text: Any) -> Getter:
         """The expression as a function of the fields of a line.  What is no text stands for itself.  Raises Mistake."""
@@ -111,7 +122,7 @@ class Reader:
         body = _Rewrite(self.defined, text).visit(tree_of(tree))
         made.body.body = _path(body) or body
         code = compile(ast.fix_missing_locations(made), "<binding>", "eval")
-        run = eval(code, {"__builtins__": {}, "_get": get, "_missing": MISSING, **FUNCTIONS})
+        run = eval(code, {"__builtins__": {}, "_get": get, "_missing": MISSING, "_named": self.named, **FUNCTIONS})
 
         def value(fields: Fields) -> Any:
             try:
@@ -157,7 +168,11 @@ class _Rewrite(ast.NodeTransformer):
                 raise Mistake(f"the field `{node.id}` is defined by itself")
             inner = _Rewrite(self.defined, self.text, (*self.path, node.id))
             found: ast.AST = inner.visit(tree_of(self.defined[node.id]))
-            return found
+            return (
+                found
+                if _path(found)
+                else ast.Call(ast.Name("_named", ast.Load()), [ast.Name("_e", ast.Load()), ast.Constant(node.id)], [])
+            )
         return _get(ast.Name("_e", ast.Load()), ast.Constant(node.id))
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:

@@ -156,7 +156,7 @@ class Messages:
             p.known[at % len(p.message.full.fields)] = self._read(e, t, raw, text)
 
     def _read(self, e: Event, t: Type, raw: Any, text: str) -> Value:
-        return self.decoder.field(e.place, t, raw, text)
+        return self.decoder.field(e, t, raw, text)
 
 
 def _title(data: Fields) -> str:

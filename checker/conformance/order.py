@@ -118,7 +118,9 @@ class Ordering:
         self.grouping = Grouping(binding, reader)
         self.sent: Callable[[Fields], list[Any]] | None = None
         self.received: Getter | None = None
-        if self.kind == "pairs":
+        if self.kind == "pairs" and not (binding.send.id and binding.receive.id):
+            raise binding.mistake("an order by pairs needs the `id` of [send] and of [receive]", "pairs")
+        if self.kind in ("pairs", "clock") and binding.send.id and binding.receive.id:
             self.sent, self.received = _ids(binding, reader)
 
     def events(self, logs: Sequence[Iterable[Line]]) -> Iterator[Event]:
@@ -207,7 +209,9 @@ class Known:
     def __init__(self, order: Ordering) -> None:
         self.order, self.waiting, self.read = order, 0, 0
         self.last: dict[str, int] = {}
-        self.ids: set[Any] = set()
+        self.clocks: dict[str, dict[str, int]] = {}
+        self.ids: set[Any] = set()  # in an order by pairs: of the messages sent
+        self.carried: dict[Any, dict[str, int]] = {}  # with clocks: what each message on its way tells
         self.queues: dict[Any, deque[Event]] = {}
 
     def add(self, e: Event, key: Any) -> None:
@@ -221,12 +225,21 @@ class Known:
         self.waiting -= 1
         next(q for q in self.queues.values() if q and q[0] is e).popleft()
         if e.clock:
-            node, count = str(e.node), e.clock[str(e.node)]
-            if count <= self.last.get(node, -1):
-                e.early = f"the vector clock of {node} does not go on: it is {count}, and was {self.last[node]} before"
-            self.last[node] = count
-        if self.order.sent:
+            self._clock(e)
+        elif self.order.sent and self.order.kind == "pairs":
             self.ids.update(self.order.sent(e.data))
+
+    def _clock(self, e: Event) -> None:
+        """A clock goes on: from that of the node's last event, and that of the message it received."""
+        node, count = str(e.node), e.clock[str(e.node)]
+        if count <= self.last.get(node, -1):
+            e.early = f"the vector clock of {node} does not go on: it is {count}, and was {self.last[node]} before"
+        e.early = e.early or _forgot(e.clock, self.clocks.get(node, {}), "as before")
+        self.last[node], self.clocks[node] = count, e.clock
+        if self.order.sent and self.order.received:
+            mid = self.order.received(e.data)
+            e.early = e.early or _forgot(e.clock, self.carried.pop(mid, {}), "as where the message was sent")
+            self.carried.update(dict.fromkeys(self.order.sent(e.data), e.clock))
 
     def first(self) -> Event | None:
         """Of the events that can happen next the one that was read first."""
@@ -245,10 +258,18 @@ class Known:
         return bool(f.clock) and f.node != e.node and f.clock[str(f.node)] <= e.clock.get(str(f.node), 0)
 
     def _able(self, e: Event) -> bool:
-        if self.order.received:
+        if self.order.kind == "pairs" and self.order.received:
             got = self.order.received(e.data)
             return got is MISSING or got in self.ids
         return all(self.last.get(n, 0) >= k or n == str(e.node) for n, k in e.clock.items())
+
+
+def _forgot(clock: dict[str, int], known: dict[str, int], how: str) -> str:
+    """What a vector clock does not know, though it should."""
+    for n, k in known.items():
+        if clock.get(n, 0) < k:
+            return f"its vector clock has {clock.get(n, 0)} for {n}, and must have at least {k}, {how}"
+    return ""
 
 
 def _by_time(streams: list[Iterator[Event]]) -> Iterator[Event]:
@@ -260,12 +281,11 @@ def _by_time(streams: list[Iterator[Event]]) -> Iterator[Event]:
 def _ids(binding: Binding, reader: Reader) -> tuple[Callable[[Fields], list[Any]], Getter]:
     """The ids that an event sends, and the one that it receives."""
     s, r = binding.send, binding.receive
-    if s.id is None or r.id is None:
-        raise binding.mistake("an order by pairs needs the `id` of [send] and of [receive]", "pairs")
     each, one, got, when = reader.read(s.each), reader.read(s.id), reader.read(r.id), reader.read(r.when)
 
     def sent(data: Fields) -> list[Any]:
         items = each(data)
-        return [key_of(one({**data, s.as_: x})) for x in items] if isinstance(items, list) else []
+        ids = [key_of(one({**data, s.as_: x})) for x in items] if isinstance(items, list) else []
+        return [x for x in ids if x is not MISSING]
 
     return sent, lambda data: key_of(got(data)) if when(data) else MISSING

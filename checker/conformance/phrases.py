@@ -123,7 +123,7 @@ class Speaker:
             raw = n.want(e.data)
             if raw is MISSING or (raw is None and not isinstance(n.type, Option)):
                 continue
-            out[name] = self.decoder.field(e.place, n.type, raw, n.text)
+            out[name] = self.decoder.field(e, n.type, raw, n.text)
         return out
 
 

@@ -212,11 +212,14 @@ class Reasons:
     # ── what is possible instead ──
 
     def enabled(self, c: Config, e: Event) -> list[str]:
-        """The steps that this process could take, or all, by name; of those that differ in a choice only the first."""
-        found: dict[str, str] = {}
+        """The steps that this process could take, or all, by name; of those that differ in a choice only the first, and of
+        each action two."""
+        found: dict[str, dict[str, str]] = {}
         for label, _ in self.steps(c, e):
-            found.setdefault(label.split(", choosing")[0], label)
-        return list(found.values())[:8]
+            name = label.split(", choosing")[0]
+            found.setdefault(name.split("(")[0], {}).setdefault(name, label)
+        some = [label for alike in found.values() for label in list(alike.values())[:2]]
+        return sorted(some, key=lambda x: " receives " not in x)[:8]
 
     def steps(self, c: Config, e: Event, actions: Iterable[Transition] | None = None) -> Iterator[tuple[str, Config]]:
         """Steps of the spec that are possible in a configuration, of this event's process first."""

@@ -202,7 +202,7 @@ class Rules:
     def read(self, e: Event, t: Type, raw: Any, text: str) -> Value:
         if raw is MISSING:
             raise Mistake(f"{e.place}: this line has no `{text}`", "it is needed for what the binding says of the line")
-        return self.decoder.field(e.place, t, raw, text)
+        return self.decoder.field(e, t, raw, text)
 
 
 def _shown(data: Fields) -> str:

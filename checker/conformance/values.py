@@ -72,13 +72,13 @@ class Decoder:
             known = self.quick[id(t)] = t, self._quick(t)
         return known[1](j)
 
-    def field(self, place: str, t: Type, j: Any, text: str) -> Value:
-        """The value of a field of a line.  Raises Foreign, and Mistake if the field could never be read."""
+    def field(self, at: Any, t: Type, j: Any, text: str) -> Value:
+        """The value of a field of an event, which knows its place.  Raises Foreign, or Mistake if the field could never be read."""
         try:
             found = self.read(t, j)
         except Unreadable as why:
             kind = Foreign if text in self.legible else Mistake
-            raise kind(f"{place}: `{text}`: {why}", why.hint) from None
+            raise kind(f"{at.place}: `{text}`: {why}", why.hint) from None
         self.legible.add(text)
         return found
 
@@ -187,5 +187,5 @@ def _names(instance: Instance, sort: str) -> list[str]:
 def _shown(j: Any) -> str:
     import msgspec
 
-    text = msgspec.json.encode(j).decode()
+    text = msgspec.json.encode(j, enc_hook=repr).decode()  # part of it may be missing
     return text if len(text) <= 60 else text[:58] + " …"

@@ -356,6 +356,18 @@ def test_a_clock_goes_on(run: Any) -> None:
     assert line(run(lines, IDS, RULES, "[order]\nby = 'clock'\n")) == 3
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "wrong"), [((2, 0), (2, 2), 0), ((2, 0), (1, 2), 3), ((1, 1), (1, 3), 4), ((2, 0), (2, 4), 0)]
+)
+def test_a_clock_knows_what_it_knew_and_what_it_was_told(run: Any, a: Any, b: Any, wrong: int) -> None:
+    lines = [up("b", 1, **clock(0, 1)), tell("a", "b", 0, 1, **clock(*a)), recv("b", "a", 0, 1, **clock(*b))]
+    if a == (1, 1):  # an event of b that has forgotten what b was told
+        lines = [*lines, up("b", 2, **clock(0, 4))]
+    said = run(lines, IDS, RULES, "[order]\nby = 'clock'\n")
+    assert (line(said) if said.exit else 0) == wrong
+    assert not wrong or said.diagnosis.about == "order"
+
+
 def test_a_crash_or_a_loss_is_guessed(run: Any) -> None:
     lines = [tell("a", "b", 0, 1), up("a", 1), tell("a", "b", 1, 2), recv("b", "a", 1, 2, heard=1), recv("b", "a", 0, 1, heard=0)]
     said = run([*lines, up("b", 1)], IDS, RULES)

@@ -71,7 +71,10 @@ def test_what_nothing_reads_counts_and_what_means_the_same_does_not(tmp_path: Pa
 
 def test_distances_are_counted_from_the_change() -> None:
     answer = scored("pysyncobj", 60)
-    place = {o.place: o for o in answer.outcomes if o.mutant.kind == "field" and o.is_ == "rejected" and o.distance == 0}
+    fields = [
+        o for o in answer.outcomes if o.mutant.kind == "field" and "vc" not in o.mutant.path
+    ]  # another clock, another order
+    place = {o.place: o for o in fields if o.is_ == "rejected" and o.distance == 0}
     assert len(place) > 20 and all(o.at == p for p, o in place.items())
 
 
