@@ -73,7 +73,7 @@ class Decoder:
         return known[1](j)
 
     def field(self, at: Any, t: Type, j: Any, text: str) -> Value:
-        """The value of a field of an event, which knows its place.  Raises Foreign, or Mistake if the field could never be read."""
+        """The value of a field of an event.  Raises Foreign, or Mistake if the field could never be read."""
         try:
             found = self.read(t, j)
         except Unreadable as why:
