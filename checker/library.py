@@ -1,7 +1,7 @@
 """Finding a spec: SPEC is `-` (standard input), the path of a file, or the name of a shipped protocol.
 
 The shipped specs are `specs/<protocol>/<name>.spec` beside this package in a checkout, and `checker/_specs/` inside a
-wheel; bindings for logs are `traces/<protocol>/binding.toml`, and in `checker/_bindings/`. A protocol's main spec goes by
+wheel; bindings for logs are `traces/<protocol>/binding.toml`, and in `checker/_bindings/<protocol>/`. A protocol's main spec goes by
 the name of its folder, any other by `folder/name`.  What cannot be read is a Mistake, never a traceback.
 """
 
@@ -33,7 +33,7 @@ def shipped() -> dict[str, Path]:
 
 def shipped_binding(name: str) -> Path | None:
     """The binding for the logs of the implementation that a shipped spec is of, if there is one."""
-    places = (HERE / "_bindings" / f"{name}.toml", HERE.parent / "traces" / name / "binding.toml")
+    places = (HERE / "_bindings" / name / "binding.toml", HERE.parent / "traces" / name / "binding.toml")
     return next((p for p in places if p.is_file()), None)
 
 

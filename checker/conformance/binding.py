@@ -109,6 +109,7 @@ class Binding:
     text: str
     instance: str | None = None
     spec: str | None = None
+    lines: str = "true"  # of which logs it is, told by a first line; where there are several bindings
     sizes: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     volatile: list[str] = field(default_factory=list)

@@ -6,6 +6,7 @@ Reads the log as a stream, twice if the cheap search rejects it; what is kept is
 from __future__ import annotations
 
 import time
+import tomllib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -214,18 +215,33 @@ def _quietly(events: Iterator[tuple[Event, Kind]]) -> Iterator[tuple[Event, Kind
 
 def binding_beside(spec: str, traces: list[str]) -> str:
     """The binding that goes with a trace: `binding.toml`, or one of the spec's name, in its folder or those above; else the
-    one that is shipped for the spec.  Raises Mistake."""
+    one that is shipped for the spec. Another one there that says of which `lines` it is goes before it, if it is of these.
+    Raises Mistake."""
     name = Path(spec).stem.split("/")[-1]
     for trace in traces:
         folder = Path(trace).resolve().parent if trace != "-" else Path.cwd()
         for place in (folder, *list(folder.parents)[:2]):
             for file in (place / "binding.toml", place / f"{name}.toml"):
                 if file.is_file():
-                    return str(file)
+                    return str(_better(file, trace) or file)
     if known := shipped_binding(name):
-        return str(known)
+        return str((_better(known, traces[0]) if traces else None) or known)
     hint = "--binding FILE; docs/guides/validate.md says what one is"
     raise Mistake("which binding? there is no binding.toml beside the trace", hint)
+
+
+def _better(file: Path, trace: str) -> Path | None:
+    """A binding beside this one that says that it is for lines like the first ones of a trace."""
+    others = [p for p in sorted(file.parent.glob("*.toml")) if p != file]
+    first = list(islice(Log(trace), 8)) if others and trace != "-" else []
+    for p in others if first else ():
+        try:
+            wanted = tomllib.loads(p.read_text(encoding="utf-8")).get("lines")
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            continue
+        if isinstance(wanted, str) and any(map(Reader().read(wanted), (line.data for line in first))):
+            return p
+    return None
 
 
 __all__ = ["Result", "Stopped", "Validation", "World", "binding_beside", "evaluate"]

@@ -15,6 +15,7 @@ from checker.conformance.answer import Answer, RecordAnswer, perform, validate
 from checker.conformance.binding import load
 from checker.conformance.lines import Log
 from checker.conformance.record import is_record
+from checker.conformance.validate import binding_beside
 
 TRACES = Path(__file__).parents[2] / "traces"
 INSTANCES = {"hasty": "hasty"}
@@ -35,7 +36,8 @@ def answer(path: Path) -> Answer | RecordAnswer:
     shown = str(path.relative_to(TRACES.parent))
     if is_record(Log(shown)):
         return perform(path.parents[1].name, [shown], None, None)
-    binding = load(path.parents[1].relative_to(TRACES.parent) / "binding.toml")  # what is cut off depends on its length
+    file = Path(binding_beside(path.parents[1].name, [shown]))
+    binding = load(file.relative_to(TRACES.parent))  # what is cut off depends on its length
     return validate(checker.load(binding.spec or path.parents[1].name), [shown], binding, INSTANCES.get(path.stem))
 
 
