@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from operator import is_
 from typing import Any
 
 from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, Sent, SetOf, Stmt
@@ -242,22 +243,23 @@ def subst(e: Expr, env: Env) -> Expr:
 
 
 def rewrite(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
-    """Rebuilds an expression bottom up, `f` of every node."""
+    """Rebuilds an expression bottom up, `f` of every node.  What does not change is the same object as before."""
     match e:
-        case Apply():
-            e = replace(e, args=tuple(rewrite(a, f) for a in e.args))
+        case Apply(args=args):
+            new = tuple(rewrite(a, f) for a in args)
+            e = e if all(map(is_, new, args)) else replace(e, args=new)
         case If():
-            e = replace(e, cond=rewrite(e.cond, f), then=rewrite(e.then, f), orelse=rewrite(e.orelse, f))
+            e = _with(e, f, "cond", "then", "orelse")
         case Quant():
-            e = replace(e, domain=rewrite(e.domain, f), body=rewrite(e.body, f))
+            e = _with(e, f, "domain", "body")
         case SetOf() | Fold():
-            e = replace(e, domain=rewrite(e.domain, f), where=rewrite(e.where, f), body=rewrite(e.body, f))
+            e = _with(e, f, "domain", "where", "body")
         case Mapping():
-            e = replace(e, body=rewrite(e.body, f))
+            e = _with(e, f, "body")
         case Let():
-            e = replace(e, value=rewrite(e.value, f), body=rewrite(e.body, f))
+            e = _with(e, f, "value", "body")
         case Fit():
-            e = replace(e, value=rewrite(e.value, f))
+            e = _with(e, f, "value")
         case Sent():
 
             def go(x: Expr | None) -> Expr | None:
@@ -265,3 +267,9 @@ def rewrite(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
 
             e = replace(e, args=tuple(go(a) for a in e.args), to=go(e.to), sender=go(e.sender))
     return f(e)
+
+
+def _with(e: Expr, f: Callable[[Expr], Expr], *names: str) -> Expr:
+    """With these parts rewritten."""
+    new: dict[str, Any] = {n: rewrite(getattr(e, n), f) for n in names}
+    return e if all(new[n] is getattr(e, n) for n in names) else replace(e, **new)

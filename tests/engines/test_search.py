@@ -305,7 +305,7 @@ def test_tables_grow_from_almost_nothing(monkeypatch: pytest.MonkeyPatch, thread
 
 
 def test_without_reserved_memory_arrays_are_copied(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
-    monkeypatch.setattr("checker.engines.native.memory._reserve", lambda size: None)
+    monkeypatch.setattr("checker.engines.native.memory._reserve", lambda size, huge_pages: None)
     search = Search(two_phase_kernel(7), Limits(), threads)
     assert search.run().distinct == 296448
     assert search.find(np.zeros(1, np.uint64)) is not None

@@ -40,9 +40,11 @@ from checker.core.operators import TABLE
 from checker.core.typed import reads
 from checker.core.types import BagOf, Bool, Int, MapOf, Set, Type, card, values
 from checker.engines.native.emit import Bit, Fn, Num
+from checker.engines.native.lanes import in_lanes, over_sets
 from checker.engines.native.values import Mem, Module, Val, Values
 
 EXPR_BUDGET = 300  # nodes a quantifier may be written out to: in an action, which is written once for each of its ends,
+QUORUM_BUDGET = 1500  # over constant sets: then the quantifiers over their elements are short,
 PREDICATE_BUDGET = 4000  # and in a predicate, which is written once and evaluated in every state
 STEP_BUDGET = 250  # nodes of step properties that are written out at each end of an action
 ACTION_BUDGET = 4000  # nodes an action may be written out to
@@ -129,6 +131,7 @@ class Expressions(Values):
         self.state, self.costs = state, costs
         self.cur = "%src"
         self.after = "%src"
+        self.foreseen = False  # does the compiler know so much of the state that jumps fall away?
 
     # values
 
@@ -322,6 +325,8 @@ class Expressions(Values):
             case Let():
                 inner = {**env, e.name: self._once(self.value(e.value, env))}
                 self.branch(e.body, yes, no, inner)
+            case Quant() if (bit := self.at_once(e, env)) is not None:
+                self.fn.branch(bit, yes, no)
             case Quant():
                 stop, end = (no, yes) if e.kind == "forall" else (yes, no)
 
@@ -330,10 +335,37 @@ class Expressions(Values):
                     good, bad = (more, stop) if e.kind == "forall" else (stop, more)
                     self.branch(e.body, good, bad, inner)
 
-                self.each_in(e.domain, 1 + self.costs(e.body), self.costs.budget, env, body)
+                budget = QUORUM_BUDGET if over_sets(e) else self.costs.budget
+                self.each_in(e.domain, 1 + self.costs(e.body), budget, env, body)
                 self.fn.jump(end)
             case _:
                 self.fn.branch(self.bit(self.value(e, env)), yes, no)
+
+    def at_once(self, e: Quant, env: Env) -> Bit | None:
+        """A quantifier in straight code, if that is shorter."""
+        if self.foreseen or e.name in self.module.stuck:
+            return None
+        bit = in_lanes(self, e, env, extract=self.module.extracts)
+        if bit is None:
+            self.module.stuck.add(e.name)
+        return bit
+
+    def flat(self, e: Expr, env: Env) -> Bit | None:
+        """A condition in straight code, or None."""
+        match e:
+            case Const():
+                return bool(e.value)
+            case Quant():
+                return self.at_once(e, env)
+            case Apply(op="not", args=(x,)):
+                inner = self.flat(x, env)
+                return None if inner is None else self.fn.not1(inner)
+            case If():
+                found = [self.flat(x, env) for x in (e.cond, e.then, e.orelse)]
+                return None if None in found else self._lazy(*found)  # type: ignore[arg-type]
+            case Let() if self.simple(e.value):
+                return self.flat(e.body, {**env, e.name: self._once(self.value(e.value, env))})
+        return self.bit(self.value(e, env)) if self.simple(e) else None
 
     # loops
 
@@ -646,9 +678,9 @@ class Actions(Expressions):
         if judging(self.steps, self.costs) > STEP_BUDGET:
             self.fn.line(f"call void @judge(ptr %src, ptr {self.cur}, ptr %event)")
             return
-        row, self.after, self.cur = self.cur, self.cur, "%src"
+        row, self.after, self.cur, self.foreseen = self.cur, self.cur, "%src", True
         self.judge()
-        self.cur = row
+        self.cur, self.foreseen = row, False
 
     def judge(self) -> None:
         """Notes which step properties are false of the step from `cur` to `after`."""

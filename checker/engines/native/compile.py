@@ -18,8 +18,8 @@ from checker.core.operators.table import FALSE, apply
 from checker.core.pieces import footprint, pieces
 from checker.core.typed import reads
 from checker.engines.native.codegen import PREDICATE_BUDGET, STEP_BUDGET, Actions, Costs, Expressions, judging
-from checker.engines.native.emit import DECLARATIONS, Bit, Fn, signed
-from checker.engines.native.objects import load
+from checker.engines.native.emit import DECLARATIONS, EXTRACTING, Bit, Fn, signed
+from checker.engines.native.objects import extracts, load
 from checker.engines.native.symmetry import Symmetry, unary
 from checker.engines.native.values import Module
 
@@ -34,6 +34,8 @@ ACT = [
 JUDGE = [("ptr noalias nocapture readonly", "src"), ("ptr noalias nocapture readonly", "row"), ("ptr noalias", "event")]
 CHECK = [("ptr nocapture readonly", "src"), ("ptr nocapture readonly", "old"), ("i64", "want")]
 MAX_PREDICATES = 62
+STROKE = 80  # lines of code up to which a predicate is looked at whether it is wanted or not
+FLAT = 300  # and up to which it is looked at in straight code at all, not in pieces
 SPLIT = 40  # nodes of a predicate from which on it is looked at in pieces
 LONG = 12_000  # lines from which on a module is first compiled the quick way
 SECONDS_PER_LINE = 35e-6  # that the thorough way takes, about,
@@ -76,7 +78,7 @@ class Compiler:
     They are apart so that the machine code of the first, by far the larger, is the same with and without symmetry."""
 
     def __init__(self, program: Program, symmetry: bool) -> None:
-        self.program, self.module = program, Module()
+        self.program, self.module = program, Module(extracts=extracts())
         self.layout = state_layout(program.vars)
         self.costs, self.sites = Costs(), dict[Site, int]()
         self.sorts = program.instance.sorts if symmetry else {}
@@ -98,13 +100,13 @@ class Compiler:
         self._touched("touched", [q.expr for q in p.predicates])
         found = [self._text()]
         if self.sorts:
-            self.module, self.functions = Module(), []
+            self.module, self.functions = Module(extracts=extracts()), []
             self._symmetry()
             found.append(self._text())
         return found
 
     def _text(self) -> str:
-        head = [DECLARATIONS, "declare i64 @llvm.umin.i64(i64, i64)"]
+        head = [DECLARATIONS, "declare i64 @llvm.umin.i64(i64, i64)", *([EXTRACTING] if self.module.extracts else [])]
         return "\n".join(head + [f.text() for f in self.functions] + self.module.text())
 
     def _judge(self) -> None:
@@ -169,16 +171,17 @@ class Compiler:
         """Bit k of the result: expression k, if wanted, is true of `src`, and was not of `old` (if there is one)."""
         fn = Fn(name, CHECK, "i64", "nounwind")
         gen = Predicates(fn, self.module, self.layout, Costs(PREDICATE_BUDGET))
-        k = 0
-        while k < len(exprs):
+        rest = [k for k, e in enumerate(exprs) if not gen.at_a_stroke(k, e)]
+        while rest:
+            k = rest.pop(0)
             look, hit, after = fn.fresh("look"), fn.fresh("hit"), fn.fresh("after")
-            defined = _shared(exprs, k)
+            defined = _shared(exprs, k) if k + 1 in rest else None
             fn.branch(fn.icmp("ne", fn.bin("and", "%want", (3 if defined else 1) << k), 0), look, after)
             fn.label(look)
             if defined:
                 fault = fn.fresh("fault")
                 gen.ask(apply("not", defined.cond), fault)
-                k += 1
+                k = rest.pop(0)
             gen.ask(defined.then if defined else exprs[k], hit)
             fn.jump(after)
             if defined:
@@ -188,7 +191,6 @@ class Compiler:
             fn.label(hit)
             gen.note(k)
             fn.label(after)
-            k += 1
         fn.ret(f"i64 {fn.num(fn.bin('and', fn.load(gen.found), '%want'))}")
         self.functions.append(fn)
 
@@ -249,12 +251,30 @@ class Predicates(Expressions):
         self.new = fn.select(none, -1, 0)
         self.different = [fn.bin("xor", fn.load("%src", w), fn.load(old, w)) for w in range(state.words)]
 
+    def at_a_stroke(self, k: int, e: Expr) -> bool:
+        """Looks at a predicate in short straight code, wanted or not, if that can be done: no jump is cheaper than a skipped one
+        that was not foreseen."""
+        mark = len(self.fn.body)
+        bit = self.flat(miniscope(e), {})
+        if bit is None or len(self.fn.body) - mark > STROKE:
+            del self.fn.body[mark:]
+            return False
+        self.fn.store(self.fn.bin("or", self.fn.load(self.found), self.fn.select(bit, 1 << k, 0)), self.found)
+        return True
+
     def note(self, k: int) -> None:
         self.fn.store(self.fn.bin("or", self.fn.load(self.found), 1 << k), self.found)
 
     def ask(self, e: Expr, hit: str) -> None:
         """Goes to `hit` if the predicate is true, else on."""
-        e = miniscope(e)
+        e, mark = miniscope(e), len(self.fn.body)
+        bit = self.flat(e, {})
+        if bit is not None and len(self.fn.body) - mark <= FLAT:
+            after = self.fn.fresh("next")
+            self.fn.branch(bit, hit, after)
+            self.fn.label(after)
+            return
+        del self.fn.body[mark:]
         found = pieces(e) if self.costs(e) >= SPLIT else [e]
         for piece in found:
             after = self.fn.fresh("next")

@@ -139,6 +139,14 @@ class Fn:
         assert isinstance(a, str)
         return self.new(f"call i64 @llvm.cttz.i64(i64 {a}, i1 true)")
 
+    def extract(self, a: Num, mask: int) -> Num:
+        """The bits of `a` where the mask has ones, side by side (only for a machine that can)."""
+        return self.new(f"call i64 @llvm.x86.bmi.pext.64(i64 {self.num(a)}, i64 {signed(mask)})")
+
+    def deposit(self, a: Num, mask: int) -> Num:
+        """The lowest bits of `a`, one to each one of the mask (only for a machine that can)."""
+        return self.new(f"call i64 @llvm.x86.bmi.pdep.64(i64 {self.num(a)}, i64 {signed(mask)})")
+
     # memory: pointers to i64 words
 
     def alloca(self, words: int = 1) -> str:
@@ -255,6 +263,10 @@ class Fn:
         self.label(done)
 
 
+EXTRACTING = """
+declare i64 @llvm.x86.bmi.pext.64(i64, i64)
+declare i64 @llvm.x86.bmi.pdep.64(i64, i64)
+"""
 DECLARATIONS = """
 declare i64 @llvm.ctpop.i64(i64)
 declare i64 @llvm.cttz.i64(i64, i1)

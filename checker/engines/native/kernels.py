@@ -42,8 +42,9 @@ FIELDS = (
     "WORDS", "EXPAND", "CHECK", "TOUCHED", "CANON", "PLAN", "WANT", "DEADLOCK",
     # this partition, of how many
     "ME", "PARTS",
-    # storage: addresses (the arenas of all partitions, too), log2 of the groups, rows held, room for, allowed, "one too many"
-    "ARENA", "ARENAS", "PARENTS", "TABLE", "BITS", "COUNT", "ROOM", "QUOTA", "FULL",
+    # storage: addresses (the arenas of all partitions, too), log2 of the groups, how many groups from home an entry is at most,
+    # rows held, room for, allowed, "one too many"
+    "ARENA", "ARENAS", "PARENTS", "TABLE", "BITS", "FAR", "COUNT", "ROOM", "QUOTA", "FULL",
     # the level: next row to expand, first row of the next level, number, greatest number to expand, ends of past levels
     "SOURCE", "END", "DEPTH", "LAST", "ENDS", "ENDED",
     # buffers: successors of one source and how many fit, how many were needed; the batch; lanes to all partitions
@@ -53,7 +54,7 @@ FIELDS = (
 )
 (
     WORDS, EXPAND, CHECK, TOUCHED, CANON, PLAN, WANT, DEADLOCK, ME, PARTS,
-    ARENA, ARENAS, PARENTS, TABLE, BITS, COUNT, ROOM, QUOTA, FULL,
+    ARENA, ARENAS, PARENTS, TABLE, BITS, FAR, COUNT, ROOM, QUOTA, FULL,
     SOURCE, END, DEPTH, LAST, ENDS, ENDED,
     OUT, CAP, NEED, HASHES, RECENT, RECENT_RAW, LANES, LANE_ROOM, CURSOR,
     STATS, EVENT, BEST, NOTED, TRANSITIONS, BUDGET,
@@ -65,7 +66,7 @@ GOING, SLICE, LEVEL, GROW, ENLARGE, ROUTE, STATES = range(7)
 
 BATCH = 512  # successors gathered before they are looked up: long enough to hide a cache miss, short enough for L1
 WORK = 4096  # successors and sources a batch may take, news or not
-RECENT_ROWS = 1 << 12  # successors remembered: most come again soon
+RECENT_ROWS = 1 << 13  # successors remembered: most come again soon
 RECENT_MASK = RECENT_ROWS - 1
 MAX_ENDS = 1024  # levels a kernel may finish on its own
 NO_PARENT = 0xFFFFFFFF
@@ -216,7 +217,7 @@ def settle(p, rows, parents, n):
     """Insert the `n` rows whose hashes are in HASHES and whose groups are on their way into the cache."""
     words, arena, table, count = p[WORDS], p[ARENA], p[TABLE], p[COUNT]
     hashes, quota, first, bits = p[HASHES], p[QUOTA], p[COUNT], p[BITS]
-    width, mask = 8 * words, (GROUP_BYTES << bits) - 1
+    width, mask, farthest = 8 * words, (GROUP_BYTES << bits) - 1, p[FAR]
     for j in range(n):  # a row that bears the tag comes into the cache
         mixed = get(hashes, j)
         group = table + group_of(mixed, bits)
@@ -224,7 +225,7 @@ def settle(p, rows, parents, n):
         prefetch(arena + (np.int64(entry & LOW) - 1) * width)
     for j in range(n):
         mixed, row = get(hashes, j), rows + j * width
-        offset, known = group_of(mixed, bits), False
+        offset, known, away = group_of(mixed, bits), False, 0
         while True:
             alike = tagged(table + offset, mixed)
             while alike and not known:
@@ -235,6 +236,7 @@ def settle(p, rows, parents, n):
             if known or free:
                 break
             offset = (offset + GROUP_BYTES) & mask
+            away += 1
         if known:
             continue
         if count == quota:
@@ -244,7 +246,8 @@ def settle(p, rows, parents, n):
         put32(p[PARENTS], count, get32(parents, j))
         count += 1
         put(table + offset, lowest(free), (mixed & HIGH) | np.uint64(count))
-    p[COUNT] = count
+        farthest = away if away > farthest else farthest
+    p[COUNT], p[FAR] = count, farthest
     if p[WANT]:
         for state in range(first, count):
             row = arena + state * width
@@ -257,13 +260,15 @@ def settle(p, rows, parents, n):
 
 @njit(**_part)
 def place(table, bits, entry):
-    """Enter what is known to be new."""
-    offset, mask = group_of(entry, bits), (GROUP_BYTES << bits) - 1
+    """Enter what is known to be new; returns how many groups from home."""
+    offset, mask, away = group_of(entry, bits), (GROUP_BYTES << bits) - 1, 0
     free = vacant(table + offset)
     while free == 0:
         offset = (offset + GROUP_BYTES) & mask
         free = vacant(table + offset)
+        away += 1
     put(table + offset, lowest(free), entry)
+    return away
 
 
 @njit(**_helper)
@@ -274,7 +279,9 @@ def fill_of(group):
 
 @njit(**_part)
 def split_group(table, bits, group):
-    """Move the entries of a group of the old table to the two groups of the new one, which has 2**bits."""
+    """Move the entries of a group of the old table to the two groups of the new one, which has 2**bits; returns how many groups
+    from home one came to be at most."""
+    farthest = 0
     old, even = table + group * GROUP_BYTES, table + 2 * group * GROUP_BYTES
     in_even, in_odd = fill_of(even), fill_of(even + GROUP_BYTES)
     for i in range(GROUP):
@@ -283,14 +290,16 @@ def split_group(table, bits, group):
             break
         put(old, i, EMPTY)
         odd = np.int64(entry >> np.uint64(64 - bits)) - 2 * group
-        fill = in_odd if odd else in_even
+        fill = in_even + (in_odd - in_even) * (odd & 1)  # no branch: nobody could foresee it
         if odd < 0 or odd > 1 or fill == GROUP:  # it had overflowed into this group, or must overflow into the next
-            place(table, bits, entry)
+            away = place(table, bits, entry)
+            farthest = away if away > farthest else farthest
             in_even, in_odd = fill_of(even), fill_of(even + GROUP_BYTES)
         else:
             put(even + odd * GROUP_BYTES, fill, entry)
             in_odd += odd
             in_even += 1 - odd
+    return farthest
 
 
 @njit("int64(int64[::1], int64, int64)", **_kernel)
@@ -301,12 +310,7 @@ def widen(p, held, room):
     around: these are taken out first, to `held`, and entered last. Returns 0, or how many words `held` must have room for.
     """
     table, bits = p[TABLE], p[BITS]
-    groups, far = 1 << bits, 0
-    for slot in range(groups * GROUP):
-        entry = get(table, slot)
-        away = (slot // GROUP - np.int64(entry >> np.uint64(64 - bits))) & (groups - 1)
-        if entry and away > far:
-            far = away
+    groups, far, farthest = 1 << bits, p[FAR], 0
     low = 2 * far + 2 if 2 * far + 2 < groups else groups
     if low * GROUP > room:
         return low * GROUP
@@ -314,11 +318,13 @@ def widen(p, held, room):
         put(held, slot, get(table, slot))
         put(table, slot, EMPTY)
     for group in range(groups - 1, low - 1, -1):
-        split_group(table, bits + 1, group)
+        away = split_group(table, bits + 1, group)
+        farthest = away if away > farthest else farthest
     for slot in range(low * GROUP):
         if get(held, slot):
-            place(table, bits + 1, get(held, slot))
-    p[BITS] = bits + 1
+            away = place(table, bits + 1, get(held, slot))
+            farthest = away if away > farthest else farthest
+    p[BITS], p[FAR] = bits + 1, farthest
     return 0
 
 
@@ -387,7 +393,7 @@ def stow(p, parent, n, fill, words):
         copy(row, rows + fill * 8 * words, words)
         put(hashes, fill, mixed)
         put32(parents, fill, parent)
-        prefetch(table + (group_of(mixed, bits) & -(news & alone)))
+        prefetch(table + (group_of(mixed, bits) & -alone))
         fill += news
     return fill
 

@@ -22,7 +22,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-HUGE_PAGE = 2 << 20
+LARGE = 64 << 20  # bytes of scattered memory beyond which large pages are asked for
 CACHE_LINE = 64
 
 
@@ -30,12 +30,14 @@ class Region:
     """A zeroed array of bytes that grows. Where the system can reserve address space it never moves; else it is copied.
 
     `reserve` is the most it will ever hold, in bytes. `address` may change in `grow` only, and only without reservation.
+    `scattered`: it is used here and there at once, so that large pages pay once it is large; else they only cost (a virtual
+    machine may have to find each of them piece by piece).
     """
 
-    def __init__(self, reserve: int, size: int = 0) -> None:
+    def __init__(self, reserve: int, size: int = 0, scattered: bool = False) -> None:
         self.reserved = max(mmap.PAGESIZE, reserve)
         self.size = 0
-        self._map = _reserve(self.reserved)
+        self._map = _reserve(self.reserved, huge_pages=scattered)
         self._bytes = _aligned(0) if self._map is None else np.frombuffer(self._map, np.uint8)
         self.grow(size)
 
@@ -70,8 +72,8 @@ def _aligned(size: int) -> NDArray[np.uint8]:
     return room[start : start + size]
 
 
-def _reserve(size: int) -> mmap.mmap | None:
-    """Address space without commitment, in huge pages if the system has them; None where it cannot be reserved."""
+def _reserve(size: int, huge_pages: bool) -> mmap.mmap | None:
+    """Address space without commitment, from LARGE on in huge pages if the system has them; None where it cannot be reserved."""
     flags = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
     if not flags:
         return None
@@ -79,9 +81,9 @@ def _reserve(size: int) -> mmap.mmap | None:
         area = mmap.mmap(-1, size, flags=flags | getattr(mmap, "MAP_NORESERVE", 0))
     except (OSError, ValueError, OverflowError):
         return None
-    if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
+    if huge_pages and size > LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
         with suppress(OSError):  # a kernel without them: small pages do
-            area.madvise(mmap.MADV_HUGEPAGE)
+            area.madvise(mmap.MADV_HUGEPAGE, LARGE)
     return area
 
 

@@ -31,6 +31,11 @@ def machine() -> Any:
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, codemodel="jitdefault")
 
 
+def extracts() -> bool:
+    """Does this machine extract and deposit bits by an instruction?"""
+    return bool(llvm.get_host_cpu_features().get("bmi2"))
+
+
 def load(ir: str, quick: bool = False) -> tuple[Any, bool]:
     """An engine that holds the module's machine code (ask it for addresses, and keep it as long as they are used), and whether
     that was made the thorough way, which it is even if asked for quickly where it is known from before."""

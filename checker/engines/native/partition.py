@@ -19,7 +19,7 @@ Rows = NDArray[np.uint64]
 
 FULLEST = 5 / 8  # share of a table that is filled before it is doubled,
 FULLEST_LAST = 7 / 8  # or, if there is no memory for that, before the search ends
-FIRST_BITS = 9  # of the number of groups of a table: at first,
+FIRST_BITS = 13  # of the number of groups of a table: at first,
 MAX_BITS = 29  # and at most
 FIRST_CAP = 1 << 10  # successors of one state there is room for at first
 LANE_BYTES = 1 << 20
@@ -34,7 +34,7 @@ class Kernel:
 
     `stop` and `watch` are masks of predicates: the first end the search, of the others the first witness is recorded.
     `touched` says which predicates can differ between two rows; without symmetry, others need not be looked at again.
-    `sorts` holds the sizes of the symmetric sorts; empty means no symmetry.
+    `sorts` holds the sizes of the symmetric sorts; empty means no symmetry. `faults`: as many different ones it may report.
     """
 
     words: int
@@ -50,6 +50,7 @@ class Kernel:
     key: int = 0
     touched: int = 0
     check_deadlock: bool = True
+    faults: int = k.MAX_FAULTS
 
 
 class Partition:
@@ -61,12 +62,12 @@ class Partition:
         self.p = np.zeros(len(k.FIELDS), np.int64)
         self.stats = np.zeros(max(1, kernel.actions), np.int64)
         self.event = np.zeros(4, np.int64)
-        self.best = np.zeros(k.FAULTS + k.MAX_FAULTS, np.uint64)  # the system gives its pages as they are touched
+        self.best = np.zeros(k.FAULTS + min(kernel.faults, k.MAX_FAULTS) + 1, np.uint64)
         self.ends = np.zeros(k.MAX_ENDS, np.uint64)
         ids = MAX_IDS // parts + 1
         self.arena = Region(min(memory, ids * 8 * self.words))
         self.parents = Region(min(memory, ids * 4))
-        self.table = Region(max(min(memory, k.GROUP_BYTES << MAX_BITS), k.GROUP_BYTES << FIRST_BITS))
+        self.table = Region(max(min(memory, k.GROUP_BYTES << MAX_BITS), k.GROUP_BYTES << FIRST_BITS), scattered=True)
         self.put(ME=me, PARTS=parts, WORDS=kernel.words)
         self.use(kernel)
         self.put(DEADLOCK=kernel.check_deadlock, QUOTA=NO_LIMIT, BITS=FIRST_BITS, LAST=NO_LIMIT)

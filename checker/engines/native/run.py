@@ -67,6 +67,7 @@ class Exploration:
             self.compiled.sorts if self.symmetry else (),
             check_deadlock=self.deadlock,
             touched=at["touched"],
+            faults=len(self.compiled.sites),
             **symmetric,
         )
 

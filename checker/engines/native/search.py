@@ -160,6 +160,7 @@ class Search:
         memory = limits.max_memory
         self._memory = int(available_memory() * MEMORY_SHARE) if memory is None else memory
         self._parts = [Partition(kernel, 0, 1, self._memory)]
+        self._parts[0].absorb(address_of(np.zeros(k.LANE, np.int64)))  # nothing: but the first call links the kernels
         self._better = better
         self._want = kernel.stop | kernel.watch
         self._ends: list[int] = []  # states up to the end of each level whose states are all known

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from checker.core.ir import Const
 from checker.core.layout import WORD, Array, Layout, is_mask, layout, pack, rank, size, table, tabled, unrank
 from checker.core.types import (
     BOOL,
@@ -47,20 +48,24 @@ class Mem:
 
 @dataclass(frozen=True)
 class Val:
-    """A value of a type: in a register (`x`) or in memory (`mem`)."""
+    """A value of a type: in a register (`x`) or in memory (`mem`); of a constant it is known which (`const`)."""
 
     type: Type
     x: Any = None
     mem: Mem | None = None
+    const: Const | None = None
 
 
 @dataclass
 class Module:
-    """What functions share: constants too large for a register, and helpers made on demand."""
+    """What functions share: constants too large for a register, and helpers made on demand.  `extracts`: does the machine extract
+    and deposit bits?  `stuck`: names of quantifiers that are not to be had in straight code."""
 
     globals: dict[str, str] = field(default_factory=dict)
     helpers: dict[tuple[str, Type], Fn] = field(default_factory=dict)
     filters: dict[Any, Fn] = field(default_factory=dict)
+    extracts: bool = False
+    stuck: set[str] = field(default_factory=set)
 
     def constant(self, words: list[int]) -> str:
         """The address of constant words."""
@@ -197,13 +202,10 @@ class Values:
 
     def constant(self, t: Type, v: Value) -> Val:
         """A constant."""
-        how = layout(t)
-        words = pack(t, v)
-        if how.wide:
-            return Val(t, mem=Mem(self.module.constant(words)))
-        if isinstance(t, Bool):
-            return Val(t, bool(v))
-        return Val(t, v) if isinstance(t, Int) else Val(t, signed(words[0]))
+        known, words = Const(t, v), pack(t, v)
+        if layout(t).wide:
+            return Val(t, mem=Mem(self.module.constant(words)), const=known)
+        return Val(t, bool(v) if isinstance(t, Bool) else v if isinstance(t, Int) else signed(words[0]), const=known)
 
     # parts
 
