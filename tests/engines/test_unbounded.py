@@ -109,8 +109,19 @@ def model_of(text: str) -> Instance:
 
 REFUSED = {
     "len": ("var s: set[Node] = {}\ninvariant Few: len(s) < 3", "sizes are not known", 4),
-    "sequence": ("var s: seq[Node, 3] = []", "lengths and multiplicities", 3),
-    "bag network": ("network bag capacity 3\nmessage Ping\nprocess Node\n    on Ping\n        pass", "the bag network", 3),
+    "bag": ("var b: bag[Node, 3] = {}", "multiplicities", 3),
+    "in flight": (
+        "network bag capacity 3\nmessage Ping\nprocess Node\n    on Ping\n        pass\ninvariant Few: in_flight < 2",
+        "how many messages",
+        8,
+    ),
+    "capacity": ("var s: set[Node, 2] = {}", "a set with a capacity", 3),
+    "byzantine": (
+        "network set\nmessage Ping\nprocess Node\n    action Go\n        send Ping\n    on Ping\n        pass\n"
+        "instance one: Node = 2, fault byzantine(Node) <= 1\n",
+        "the fault byzantine",
+        10,
+    ),
     "sum": ("var n: map Node -> 0..2 = {a: 0 for a in Node}\ninvariant I: sum(n[a] for a in Node) < 9", "a sum over a set", 4),
     "product": ("var n: 0..2 = 0\ninvariant I: n * n < 9", "`mul` of numbers", 4),
 }
@@ -220,7 +231,10 @@ def compare(text: str) -> None:
             *(unbounded.plan.implied(n, frozenset()) for n in unbounded.plan.invariants),
             *unbounded.plan.rest(frozenset()),
         ]:
-            action = None if q.action is None else names.index(unbounded.steps[q.action].name)
+            if q.kind == p.FAULT and instance.model.limited:  # that a network is full is not looked at
+                continue
+            known = q.action is None or q.action < len(instance.model.actions)
+            action = q.action if known else names.index(unbounded.steps[q.action or 0].name)
             status = finite.ask(replace(q, action=action)).status
             event(f"{q.kind} {status}")
             if status == "refuted":

@@ -6,19 +6,21 @@ node.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import z3
 
 from checker.core.ir import (
     Apply,
+    Byzantine,
     Call,
     Const,
     Expr,
     Fit,
     Fold,
     If,
+    InFlight,
     Let,
     Local,
     Mapping,
@@ -30,7 +32,8 @@ from checker.core.ir import (
 )
 from checker.core.model import Model
 from checker.core.operators.table import join
-from checker.core.types import Enum, Int, MapOf, Option, Record, Set, Sort, Tuple, Type, Unknown, show
+from checker.core.types import Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, Unknown, show
+from checker.engines.smt.unbounded import sequences
 from checker.engines.smt.unbounded.claims import meetings, never_empty
 from checker.engines.smt.unbounded.formula import (
     FALSE,
@@ -49,7 +52,7 @@ from checker.engines.smt.unbounded.formula import (
     some,
     unknown,
 )
-from checker.engines.smt.unbounded.state import Net, Relations
+from checker.engines.smt.unbounded.state import Net, Relations, Symbols
 from checker.engines.smt.unbounded.values import (
     Cut,
     Lit,
@@ -58,6 +61,7 @@ from checker.engines.smt.unbounded.values import (
     Opt,
     Parts,
     Refused,
+    Sequence,
     Table,
     Term,
     Value,
@@ -78,6 +82,7 @@ class Theory(World):
         self.relations = Relations(self, model.messages)
         self.quorums: set[str] = set()
         self._never_empty: dict[str, bool] = {}
+        self._sequences: dict[str, tuple[Any, Any, Symbols]] = {}
 
     # quorums
 
@@ -151,9 +156,29 @@ class Theory(World):
                 return all_of(self.fits(e, x) for e, x in zip(es, v.values, strict=True))
             case Set(e, _):
                 return self.for_all(e, lambda x: implies(v.has(x), self.fits(e, x)))
+            case Seq(e, cap):
+                most = self.in_range(
+                    Int(None, cap), v.length if isinstance(v.length, Cut) else self.settle(v.length, z3.IntSort())
+                )
+                return both(most, sequences.all_items(self, v, lambda x: self.fits(e, x)))
             case MapOf(k, e):
                 return self.for_all(k, lambda x: implies(self.fits(k, x), self.fits(e, v.at(x))))
         return TRUE
+
+    # sequences
+
+    def sequences(self, elem: Type) -> tuple[Any, Any]:
+        if not self.numbers:
+            raise NeedsNumbers
+        name = f"seq[{show(elem)}]"
+        if name not in self._sequences:
+            sort, symbols = z3.DeclareSort(name), Symbols(self)
+            make = symbols.value(f"of {name}", Seq(elem), (sort,))
+            self._sequences[name] = sort, (lambda x: replace(make([x]), term=x)), symbols
+        return self._sequences[name][:2]
+
+    def sequence_axioms(self) -> list[Any]:
+        return [a for *_, symbols in self._sequences.values() for a in symbols.axioms]
 
     def _fits_number(self, t: Int, v: Value) -> F:
         if self.numbers or v is None:
@@ -225,7 +250,12 @@ class Expressions:
                 return self._sent(e, env)
             case Apply():
                 return self._apply(e, env)
-        raise Refused(f"`{type(e).__name__.lower()}` counts, and sizes are not known here", COUNTING)
+            case Byzantine():  # nobody: the fault is refused where it is declared
+                ident = self.w.model.processes[e.process].ident
+                return FALSE if ident is None else Members(ident, lambda _: FALSE)
+            case InFlight():
+                raise Refused("in_flight: how many messages there are is not known here", "ask for single ones: `sent M(…)`")
+        raise Refused(f"`{type(e).__name__.lower()}` has no encoding for any size")
 
     def constant(self, t: Type, v: Any) -> Value:
         if isinstance(v, bool):
@@ -239,6 +269,8 @@ class Expressions:
         if isinstance(v, frozenset) and isinstance(t, Set):
             items = [self.constant(t.elem, x) for x in v]
             return Members(t.elem, lambda x: any_of(self.w.equal(x, y) for y in items))
+        if isinstance(v, tuple) and isinstance(t, Seq):
+            return sequences.literal(self.w, t.elem, tuple(self.constant(t.elem, x) for x in v))
         if isinstance(t, Option):
             return Opt(TRUE, self.constant(t.elem, v))
         raise Refused(f"the value {v} of type {show(t)}")
@@ -270,6 +302,8 @@ class Expressions:
             return Table(t.key, lambda k: self.fit(t.val, v.at(k)))
         if isinstance(v, Members) and isinstance(t, Set):
             return Members(t.elem, v.has)
+        if isinstance(v, Sequence) and isinstance(t, Seq):
+            return Sequence(t.elem, v.length, v.items and (lambda i: self.fit(t.elem, v.at(i))), v.term)
         return v
 
     def _call(self, e: Call, env: Env) -> Value:
@@ -304,7 +338,8 @@ class Expressions:
     def _inside(self, d: Expr, env: Env) -> Any:
         if isinstance(d, Apply) and d.op == "all":
             return lambda x: self.w.fits(d.attr, x)
-        return self.value(d, env).has
+        v = self.value(d, env)
+        return (lambda x: sequences.has(self.w, v, x)) if isinstance(v, Sequence) else v.has
 
     def _set_of(self, e: SetOf, env: Env) -> Value:
         t = getattr(e.type, "elem", Unknown())
@@ -367,7 +402,7 @@ class Expressions:
                 return self._member(x, t, self._inside(d, env))
             case "all":
                 return Members(e.attr, lambda x: self.w.fits(e.attr, x))
-            case "len":
+            case "len" if not isinstance(e.args[0].type, Seq):
                 raise Refused("len(…): sizes are not known here", COUNTING, e)
         rule = getattr(self, f"_op_{e.op}", None)
         if e.op in ("mul", "div", "mod"):
@@ -417,25 +452,14 @@ class Expressions:
     def _op_max2(self, e: Apply, a: Value, b: Value) -> Value:
         return self.w.merge(self._less(e, a, b), b, a)
 
-    def _sum(self, a: Value, b: Value, sign: int) -> Value:
-        if isinstance(a, Lit) and isinstance(b, Lit):
-            return Lit(a.n + sign * b.n)
-        if not self.w.numbers:
-            raise NeedsNumbers
-
-        def body(xs: list[Any]) -> Value:
-            return Term(xs[0] + xs[1] if sign > 0 else xs[0] - xs[1])
-
-        return self.w.within_all([self.w.settle(x, z3.IntSort()) for x in (a, b)], body)
-
     def _op_add(self, _: Apply, a: Value, b: Value) -> Value:
-        return self._sum(a, b, 1)
+        return self.w.plus(a, b, 1)
 
     def _op_sub(self, _: Apply, a: Value, b: Value) -> Value:
-        return self._sum(a, b, -1)
+        return self.w.plus(a, b, -1)
 
     def _op_neg(self, _: Apply, a: Value) -> Value:
-        return self._sum(Lit(0), a, -1)
+        return self.w.plus(Lit(0), a, -1)
 
     def _op_range(self, e: Apply, a: Value, b: Value) -> Value:
         t: Any = getattr(e.type, "elem", Unknown())
@@ -458,15 +482,43 @@ class Expressions:
         return TRUE if isinstance(t, Unknown) else self.w.for_all(t, lambda x: implies(a.has(x), b.has(x)))
 
     def _op_index(self, e: Apply, m: Value, k: Value) -> Value:
-        if not isinstance(m, Table):
-            raise Refused("an index of a sequence", "a map from positions can be encoded")
+        if isinstance(m, Sequence):
+            return self._item(e, m, k)
         return m.at(self.fit(m.key, k))
 
-    def _op_with_index(self, e: Apply, m: Value, k: Value, v: Value) -> Value:
-        if not isinstance(m, Table):
-            raise Refused("an index of a sequence", "a map from positions can be encoded")
+    def _op_with_index(self, _: Apply, m: Value, k: Value, v: Value) -> Value:
+        if isinstance(m, Sequence):
+            return m if m.items is None else sequences.with_item(self.w, m, k, self.fit(m.elem, v))
         key = self.fit(m.key, k)
         return Table(m.key, lambda x: self.w.merge(self.w.equal(x, key), v, m.at(x)))
+
+    # sequences
+
+    def _item(self, e: Apply, s: Sequence, i: Value) -> Value:
+        return self.junk(e.type) if s.items is None else sequences.at(self.w, s, i)
+
+    def _op_len(self, _: Apply, s: Sequence) -> Value:
+        return s.length
+
+    def _op_last(self, e: Apply, s: Sequence) -> Value:
+        return self._item(e, s, self.w.plus(s.length, Lit(1), -1))
+
+    def _op_seq(self, e: Apply, *xs: Value) -> Value:
+        t = e.type.elem  # type: ignore[attr-defined]
+        return sequences.literal(self.w, t, tuple(self.fit(t, x) for x in xs))
+
+    def _op_concat(self, e: Apply, a: Sequence, b: Sequence) -> Value:
+        t = Seq(e.type.elem)  # type: ignore[attr-defined]
+        return sequences.concat(self.w, t.elem, self.fit(t, a), self.fit(t, b))
+
+    def _op_slice(self, e: Apply, s: Sequence, a: Value, b: Value) -> Value:
+        return sequences.part(self.w, e.type.elem, s, a, b)  # type: ignore[attr-defined]
+
+    def _op_elems(self, e: Apply, s: Sequence) -> Value:
+        return Members(e.type.elem, lambda x: sequences.has(self.w, s, x))  # type: ignore[attr-defined]
+
+    def _op_indices(self, _: Apply, s: Sequence) -> Value:
+        return sequences.indices(self.w, s)
 
     def _op_record(self, e: Apply, *xs: Value) -> Value:
         return Parts(tuple(self.fit(t, x) for (_, t), x in zip(e.attr.fields, xs, strict=True)))
@@ -570,8 +622,23 @@ class Expressions:
         if e.op in ("index", "with_index") and isinstance(e.args[0].type, MapOf):
             key = e.args[0].type.key
             return self.given(key, e.args[1], env)
+        if e.op in ("index", "with_index", "last", "slice"):
+            return self._defined_part(e, env)
         if e.op == "record":
             return all_of(self.given(t, a, env) for a, (_, t) in zip(e.args, e.attr.fields, strict=True))
         if e.op in ("minset", "maxset", "div", "mod"):
             self.value(e, env)  # refused
         return TRUE
+
+    def _defined_part(self, e: Apply, env: Env) -> F:
+        """Is the position inside the sequence?  The sequence itself has a value."""
+        s, *at = (self.value(a, env) for a in e.args)
+        if e.op == "slice":
+            return sequences.sliceable(self.w, s, *at)
+        if e.op == "last":
+            return self.w.less(sequences.NUMBER, Lit(0), s.length)
+        return self.within_sequence(s, at[0])
+
+    def within_sequence(self, s: Sequence, i: Value) -> F:
+        found: F = self.w.within(sequences.position(self.w, i), lambda x: self.w.inside(x, s))
+        return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -47,12 +47,7 @@ class Unbounded:
     steps: list[Step] = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.model.network.kind != "set" and self.model.messages:
-            raise Refused(
-                f"the {self.model.network.kind} network: how often a message is there, or in which order, is counted",
-                "with `network set` the protocol can be proved for any size (and then tolerates loss and duplication)",
-                self.model.network,
-            )
+        self.model = addressed(self.model)
         self.w = Theory(self.model, self.params, self.numbers)
         self.symbols = Symbols(self.w)
         self.state = self._located()
@@ -278,7 +273,14 @@ class Unbounded:
 
     def background(self) -> list[Any]:
         """What is true in every state."""
-        return [*self.w.orders(), *self.w.quorum_axioms(), *self.symbols.axioms, *self.w.relations.axioms(), *self.assumed]
+        return [
+            *self.w.orders(),
+            *self.w.quorum_axioms(),
+            *self.symbols.axioms,
+            *self.w.sequence_axioms(),
+            *self.w.relations.axioms(),
+            *self.assumed,
+        ]
 
     @cached_property
     def everywhere(self) -> list[Any]:
@@ -302,9 +304,12 @@ class Unbounded:
         if self.w.ordered:
             out.append(f"{', '.join(self.w.ordered)} taken as any total order")
         if self.numbers:
-            out.append("numbers taken as whole numbers within their bounds, as there is arithmetic")
-        if any(s.action is None for s in self.steps):
+            out.append("numbers taken as whole numbers within their bounds, as there is arithmetic or a sequence")
+        if any(s.process for s in self.steps if s.action is None):
             out.append("any number of crashes")
+        out += [f"any number of messages {'lost' if s.lost else 'doubled'}" for s in self.steps if s.messages]
+        if self.model.network.kind != "set" and self.model.messages:
+            out.append("whatever the order of messages in the network, and however often each is there")
         if self.model.limited:
             out.append("any number of messages in the network: that its capacity suffices is not proved")
         if self.unread:
@@ -322,3 +327,12 @@ def encode(model: Model, decl: InstanceDecl, params: dict[str, Any]) -> Unbounde
         return Unbounded(model, decl, params)
     except NeedsNumbers:
         return Unbounded(model, decl, params, numbers=True)
+
+
+def addressed(model: Model) -> Model:
+    """The model with a receiver for each message, where each has one of its own; without one it is sent to all who handle it."""
+    if model.network.kind == "set":
+        return model
+    handlers = {a.receive.message: a.process for a in model.actions if a.receive}
+    idents = {m: model.processes[p].ident for m, p in handlers.items() if p}
+    return replace(model, messages={n: replace(d, to=d.to or idents.get(n)) for n, d in model.messages.items()})

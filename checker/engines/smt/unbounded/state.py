@@ -15,15 +15,17 @@ from typing import Any
 import z3
 
 from checker.core.model import MessageDecl
-from checker.core.types import Bool, Enum, Int, MapOf, Option, Record, Set, Tuple, Type, show
+from checker.core.types import BagOf, Bool, Enum, Int, MapOf, Option, Record, Seq, Set, Tuple, Type, show
 from checker.engines.smt.unbounded.formula import FALSE, F, either, every, implies, same, unknown
 from checker.engines.smt.unbounded.values import (
     Cut,
     Members,
+    NeedsNumbers,
     Opt,
     Parts,
     Pick,
     Refused,
+    Sequence,
     Table,
     Term,
     Value,
@@ -72,8 +74,10 @@ class Symbols:
                 return self._map(name, k, v, keys)
             case Set():
                 raise Refused(f"`{name}` is a set with a capacity", "leave the capacity away: any number of elements is meant")
-        if type(t).__name__ in ("Seq", "BagOf"):
-            raise Refused(f"`{name}` is of type {show(t)}: lengths and multiplicities cannot be counted here", HINT)
+            case Seq(e, _):
+                return self._sequence(name, t, keys)
+            case BagOf():
+                raise Refused(f"`{name}` is of type {show(t)}: multiplicities cannot be counted here", HINT)
         return self._scalar(name, t, keys)
 
     def _function(self, name: str, keys: tuple[Any, ...], sort: Any) -> Any:
@@ -106,11 +110,18 @@ class Symbols:
         inner = self.value(name, v, (*keys, *cases[0][1]))
         return lambda ks: Table(k, lambda x: w.within_all(w.scalars(k, x)[0][2], lambda xs: inner([*ks, *xs])))
 
+    def _sequence(self, name: str, t: Seq, keys: tuple[Any, ...]) -> Make:
+        if not self.world.numbers:
+            raise NeedsNumbers
+        length = self._number(f"len {name}", Int(0, t.cap), keys)
+        items = self.value(f"{name}[]", t.elem, (*keys, z3.IntSort()))
+        return lambda ks: Sequence(t.elem, length(ks), lambda i: items([*ks, i]))
+
     def _scalar(self, name: str, t: Type, keys: tuple[Any, ...]) -> Make:
         sort = self.world.sort(t)
         if isinstance(t, Int) and self.world.numbers:
             return self._number(name, t, keys)
-        if not keys or isinstance(t, Enum):
+        if not keys or isinstance(t, Enum) or keys[-1] == z3.IntSort():
             f = self._function(name, keys, sort)
             return lambda ks: Term(f(*ks))
         return self._cut(name, keys, sort) if isinstance(t, Int) else self._pick(name, keys, sort)

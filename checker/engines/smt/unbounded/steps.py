@@ -14,7 +14,8 @@ import z3
 
 from checker.core.ir import Assign, Choose, Expr, ForAll, IfStmt, LetStmt, Local, Node, Require, Send, Stmt
 from checker.core.model import Action, InstanceDecl, Model, VarDecl
-from checker.core.types import MapOf, Record, Type
+from checker.core.types import MapOf, Record, Seq, Type
+from checker.engines.smt.unbounded import sequences
 from checker.engines.smt.unbounded.expr import Env, Expressions, Theory
 from checker.engines.smt.unbounded.formula import (
     FALSE,
@@ -29,8 +30,9 @@ from checker.engines.smt.unbounded.formula import (
     same,
     unknown,
 )
+from checker.engines.smt.unbounded.removal import Kind, Thrown
 from checker.engines.smt.unbounded.state import Net, Pattern
-from checker.engines.smt.unbounded.values import Parts, Refused, Table, Term, Value
+from checker.engines.smt.unbounded.values import Parts, Refused, Sequence, Table, Term, Value
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,13 @@ class Way:
 
 @dataclass(frozen=True)
 class Step(Node):
-    """An action: of the model, or a crash of `process`."""
+    """An action of the model, a crash of `process`, or something that befalls one of the `messages`: it is lost, or doubled."""
 
     name: str
     action: Action | None
     process: str | None = None
+    messages: tuple[str, ...] = ()
+    lost: bool = False
 
 
 def steps(model: Model, decl: InstanceDecl) -> list[Step]:
@@ -59,8 +63,12 @@ def steps(model: Model, decl: InstanceDecl) -> list[Step]:
     for f in decl.faults:
         if f.kind == "crash":
             out.append(Step(f"crash {f.target}", None, f.target, span=f.span))
+        elif f.kind in ("loss", "duplication"):
+            name = f"{f.kind} of {f.target}" if f.target else f.kind
+            which = (f.target,) if f.target else tuple(model.messages)
+            out.append(Step(name, None, None, which, f.kind == "loss", span=f.span))
         elif f.kind != "stop":
-            raise Refused(f"the fault {f.kind}", "only crash and stop faults can be proved about without sizes", f)
+            raise Refused(f"the fault {f.kind}", "it can be looked at in an instance only", f)
     return out
 
 
@@ -74,11 +82,17 @@ class Runner:
     state: dict[str, Value]
     net: Net
 
+    def __post_init__(self) -> None:
+        self.thrown = Thrown(self.model)
+
     def ways(self, step: Step) -> tuple[list[Way], list[Way]]:
         """How it can go, and how it can run into a spec fault."""
         self.faults: list[Way] = []
-        found = list(self._crash(step) if step.action is None else self._action(step.action))
-        return found, self.faults
+        if step.messages:
+            ends = self._befalls(step)
+        else:
+            ends = self._crash(step) if step.action is None else self._action(step.action)
+        return [self.thrown.after(self, step, w) for w in ends], self.faults
 
     def _action(self, a: Action) -> Iterator[Way]:
         params = [*self._self(a.process), *a.params]
@@ -109,10 +123,6 @@ class Runner:
         """A message that was sent, to this receiver."""
         r = a.receive
         assert r is not None
-        if r.discard is not None:
-            raise Refused(
-                "`discard`: messages that are thrown away", "leave it away for the proof: `require not …` in its place", a
-            )
         d = self.model.messages[r.message]
         fields = self.w.relations.fields(r.message)
         names = [*r.fields, *(["self"] if d.to else []), *([r.sender or "from#message"] if d.sender else [])]
@@ -120,8 +130,26 @@ class Runner:
         for got in self._with(way, asked):
             me = got.env.get("self")
             vs = [got.env.get(n, me) for n in names]
-            guard = self._in(r.message, vs)
-            yield replace(got, guards=_add(got.guards, guard))
+            got = replace(got, guards=_add(got.guards, self._in(r.message, vs)))
+            yield got
+            if self.model.network.kind != "set":
+                yield self._without(r.message, vs, got)
+
+    def _without(self, message: str, vs: list[Value], way: Way) -> Way:
+        """What follows if it was the last copy."""
+        kind = Kind(self.w, message)
+        return replace(way, net=kind.without(way.net, kind.is_one(vs)))
+
+    def _befalls(self, step: Step) -> Iterator[Way]:
+        """A message is lost, or doubled."""
+        for m in step.messages:
+            asked = [(f"{n}#fault", t) for n, t in self.w.relations.fields(m)]
+            for got in self._with(Way((), self.state, self.net, {}), asked):
+                vs = [got.env[n] for n, _ in asked]
+                got = replace(got, guards=_add(got.guards, self._in(m, vs)))
+                yield got
+                if step.lost:
+                    yield self._without(m, vs, got)
 
     def _in(self, message: str, vs: list[Value]) -> F:
         """A message of these fields is in the network."""
@@ -209,7 +237,8 @@ class Runner:
         way = self._safe(way, s.value, *(p for p in s.path if isinstance(p, Expr)))
         here, t = self._here(way), _type_at(self.model.vars[s.var].type, s.path)
         value = here.value(s.value, way.env)
-        way = self._unless_fault(way, here.stored(t, value))
+        reached = self._reached(way.state[s.var], self.model.vars[s.var].type, s.path, here, way.env)
+        way = self._unless_fault(way, both(reached, here.stored(t, value)))
         new = self._put(way.state[s.var], self.model.vars[s.var].type, s.path, here.fit(t, value), here, way.env)
         return replace(way, state={**way.state, s.var: new})
 
@@ -222,11 +251,33 @@ class Runner:
             i = t.index(at)
             part = self._put(old.values[i], t.fields[i][1], path[1:], value, here, env)
             return Parts((*old.values[:i], part, *old.values[i + 1 :]))
-        if not isinstance(t, MapOf):
-            raise Refused("an element of a sequence is assigned", "a map from positions can be encoded")
+        if isinstance(t, Seq):
+            i = here.value(at, env)
+            item = self._put(self._item(here, old, t, i), t.elem, path[1:], value, here, env)
+            return old if old.items is None else sequences.with_item(self.w, old, i, item)
+        assert isinstance(t, MapOf)
         key = here.fit(t.key, here.value(at, env))
         new = self._put(old.at(key), t.val, path[1:], value, here, env)
         return Table(t.key, lambda k: self.w.merge(self.w.equal(k, key), new, old.at(k)))
+
+    def _item(self, here: Expressions, s: Sequence, t: Seq, i: Value) -> Value:
+        return here.junk(t.elem) if s.items is None else sequences.at(self.w, s, i)
+
+    def _reached(self, old: Value, t: Type, path: tuple[Expr | str, ...], here: Expressions, env: Env) -> F:
+        """What is assigned to is there: every position on the way is inside its sequence."""
+        if not any(isinstance(u, Seq) for u in list(_types_on(t, path))[:-1]):
+            return TRUE
+        at = path[0]
+        if isinstance(at, str):
+            assert isinstance(t, Record)
+            i = t.index(at)
+            return self._reached(old.values[i], t.fields[i][1], path[1:], here, env)
+        v = here.value(at, env)
+        if isinstance(t, Seq):
+            below = self._reached(self._item(here, old, t, v), t.elem, path[1:], here, env)
+            return both(here.within_sequence(old, v), below)
+        assert isinstance(t, MapOf)
+        return self._reached(old.at(here.fit(t.key, v)), t.val, path[1:], here, env)
 
     def _sent(self, s: Send, way: Way, env: Env, when: F) -> Net:
         """The network with this message, if the condition holds."""
@@ -284,7 +335,15 @@ class Runner:
             e = {**env, s.name: k}
             places = (here.defined(p, e) for p in b.path[1:] if isinstance(p, Expr))
             return either(
-                negation(inside(k)), all_of([*places, here.defined(b.value, e), here.stored(at, here.value(b.value, e))])
+                negation(inside(k)),
+                all_of(
+                    [
+                        *places,
+                        self._reached(old.at(k), t.val, b.path[1:], here, e),
+                        here.defined(b.value, e),
+                        here.stored(at, here.value(b.value, e)),
+                    ]
+                ),
             )
 
         way = self._unless_fault(way, self.w.for_all(t.key, fine))
@@ -357,13 +416,14 @@ def _add(guards: tuple[F, ...], g: F) -> tuple[F, ...]:
     return guards if is_true(g) else (*guards, g)
 
 
-def _type_at(t: Type, path: tuple[Expr | str, ...]) -> Type:
+def _types_on(t: Type, path: tuple[Expr | str, ...]) -> Iterator[Type]:
+    """The types on the way from a variable to what is assigned."""
     for p in path:
-        if isinstance(p, str):
-            assert isinstance(t, Record)
-            t = dict(t.fields)[p]
-        elif isinstance(t, MapOf):
-            t = t.val
-        else:
-            raise Refused("an element of a sequence is assigned", "a map from positions can be encoded")
-    return t
+        yield t
+        t = dict(t.fields)[p] if isinstance(p, str) else t.val if isinstance(t, MapOf) else t.elem  # type: ignore[attr-defined]
+    yield t
+
+
+def _type_at(t: Type, path: tuple[Expr | str, ...]) -> Type:
+    *_, last = _types_on(t, path)
+    return last

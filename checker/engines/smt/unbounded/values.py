@@ -15,7 +15,7 @@ from typing import Any
 
 import z3
 
-from checker.core.types import Bool, Enum, Int, Option, Record, Sort, Tuple, Type, Unknown, show
+from checker.core.types import Bool, Enum, Int, Option, Record, Seq, Sort, Tuple, Type, Unknown, show
 from checker.engines.smt.unbounded.formula import (
     FALSE,
     TRUE,
@@ -109,6 +109,21 @@ class Table:
 
     key: Type
     at: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """A sequence.  `items`: what stands at a position, and anything outside; None if it is empty.  `term`: which member it
+    is of the sort of such sequences, if it is known as one."""
+
+    elem: Type
+    length: Any
+    items: Callable[[Any], Any] | None
+    term: Any = None
+
+    def at(self, i: Any) -> Any:
+        assert self.items is not None
+        return self.items(i)
 
 
 Value = Any
@@ -212,6 +227,9 @@ class World:
                 return [("", [z3.BoolSort()], lambda xs: same(xs[0]))]
             case Sort() | Enum() | Int():
                 return [("", [self.sort(t)], lambda xs: Term(xs[0]))]
+            case Seq(e, _):
+                sort, make = self.sequences(e)
+                return [("", [sort], lambda xs: make(xs[0]))]
             case Option(e):
                 cases = self.alternatives(e)
                 if len(cases) != 1:
@@ -224,6 +242,10 @@ class World:
             case Tuple(es):
                 return self._product(list(es), t)
         raise Refused(f"a value of type {show(t)} cannot stand in a message, in a set, or under a quantifier")
+
+    def sequences(self, elem: Type) -> tuple[Any, Callable[[Any], Sequence]]:
+        """The sort of sequences of such elements, and a term of it as a sequence."""
+        raise Refused(f"a sequence of {show(elem)} here")
 
     def _product(self, ts: list[Type], whole: Type) -> list[tuple[str, list[Any], Callable[[list[Any]], Value]]]:
         cases = [self.alternatives(x) for x in ts]
@@ -300,6 +322,8 @@ class World:
                 return self.for_all(t, lambda x: equivalent(a.has(x), b.has(x)))
             case Table(), Table():
                 return self.for_all(a.key, lambda x: implies(self.fits(a.key, x), self.equal(a.at(x), b.at(x))))
+            case Sequence(), Sequence():
+                return self._same_sequences(a, b)
             case Lit(), Lit():
                 return TRUE if a.n == b.n else FALSE
         sort = self.sort_of(a, b)
@@ -322,6 +346,25 @@ class World:
         if a.value is None or b.value is None:
             return neither
         return either(neither, all_of((a.present, b.present, self.equal(a.value, b.value))))
+
+    def _same_sequences(self, a: Sequence, b: Sequence) -> F:
+        """Item by item; of members of the sort of sequences it is asserted that they are the same."""
+        lengths = self.equal(a.length, b.length)
+        if a.items is None or b.items is None:
+            return lengths
+        i = unknown(z3.IntSort(), "i")
+        alike = both(lengths, every([i], implies(self.inside(i, a), self.equal(a.at(i), b.at(i)))))
+        if a.term is not None and b.term is not None and a.term.sort() == b.term.sort():
+            return F(a.term == b.term, alike.neg)
+        return alike
+
+    def before(self, i: Any, s: Sequence) -> F:
+        """i < len(s)"""
+        return self.gt(self.settle(s.length, z3.IntSort()), i)
+
+    def inside(self, i: Any, s: Sequence) -> F:
+        """Is i a position of the sequence?"""
+        return both(same(i >= 0), self.before(i, s))
 
     def _comparable(self, a: Value, b: Value) -> None:
         if self.sort_of(a) != self.sort_of(b):
@@ -366,6 +409,18 @@ class World:
             out = either(self.less(u, x, y), both(self.equal(x, y), out))
         return out
 
+    def plus(self, a: Value, b: Value, sign: int) -> Value:
+        """a + b, or a - b: of whole numbers."""
+        if isinstance(a, Lit) and isinstance(b, Lit):
+            return Lit(a.n + sign * b.n)
+        if not self.numbers:
+            raise NeedsNumbers
+
+        def body(xs: list[Any]) -> Value:
+            return Term(xs[0] + xs[1] if sign > 0 else xs[0] - xs[1])
+
+        return self.within_all([self.settle(x, z3.IntSort()) for x in (a, b)], body)
+
     # quantifiers
 
     def for_all(self, t: Type, body: Callable[[Value], F]) -> F:
@@ -399,7 +454,15 @@ class World:
                 return Members(t, lambda x: choose(c, a.has(x), b.has(x)))
             case Table(), Table():
                 return Table(a.key, lambda k: self.merge(c, a.at(k), b.at(k)))
+            case Sequence(), Sequence():
+                return self._merged_sequences(c, a, b)
         return self._merged_scalars(c, a, b)
+
+    def _merged_sequences(self, c: F, a: Sequence, b: Sequence) -> Sequence:
+        items = a.items or b.items
+        if a.items is not None and b.items is not None:
+            items = lambda i: self.merge(c, a.at(i), b.at(i))  # noqa: E731
+        return Sequence(a.elem if a.items is not None else b.elem, self.merge(c, a.length, b.length), items)
 
     def _merged_scalars(self, c: F, a: Value, b: Value) -> Value:
         sort = self.sort_of(a, b) if not (isinstance(a, Lit) and isinstance(b, Lit)) else z3.IntSort()
@@ -444,6 +507,9 @@ class World:
                 return Members(probe.elem, lambda y: self._over(v, lambda x: body(x).has(y), FALSE))
             case Table():
                 return Table(probe.key, lambda k: self._over(v, lambda x: body(x).at(k), probe.at(k)))
+            case Sequence():
+                items = probe.items and (lambda i: self._over(v, lambda x: body(x).at(i), probe.at(i)))
+                return Sequence(probe.elem, self._over(v, lambda x: body(x).length, probe.length), items)
             case Lit():
                 return probe
         sort = self.sort_of(probe)
@@ -471,6 +537,11 @@ class World:
         if isinstance(t, Record | Tuple):
             ts = [f for _, f in t.fields] if isinstance(t, Record) else list(t.elems)
             return [(TRUE, "", [s for u, x in zip(ts, v.values, strict=True) for s in self.scalars(u, x)[0][2]])]
+        if isinstance(v, Sequence):
+            sort, make = self.sequences(v.elem if v.items is not None else t.elem)  # type: ignore[attr-defined]
+            if v.term is not None and v.term.sort() == sort:
+                return [(TRUE, "", [Term(v.term)])]
+            return [(TRUE, "", [Pick(sort, lambda x: self.equal(make(x), v))])]
         return [(TRUE, "", [v if isinstance(v, F) else self.settle(v, self.sort(t))])]
 
 
