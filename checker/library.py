@@ -1,8 +1,8 @@
 """Finding a spec: SPEC is `-` (standard input), the path of a file, or the name of a shipped protocol.
 
 The shipped specs are `specs/<protocol>/<name>.spec` beside this package in a checkout, and `checker/_specs/` inside a
-wheel; bindings for logs are `traces/<protocol>/binding.toml`, and in `checker/_bindings/<protocol>/`. A protocol's main spec goes by
-the name of its folder, any other by `folder/name`.  What cannot be read is a Mistake, never a traceback.
+wheel; bindings for logs are `traces/<protocol>/binding.toml`, and in `checker/_bindings/<protocol>/`. A protocol's main
+spec goes by the name of its folder, any other by `folder/name`.  What cannot be read is a Mistake, never a traceback.
 """
 
 from __future__ import annotations

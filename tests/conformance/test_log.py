@@ -75,7 +75,7 @@ def test_it_needs_nothing_but_python() -> None:
 # ── PySyncObj, as the package index has it ──
 
 
-def recorded(folder: Path, version: str) -> Answer:
+def recorded(folder: Path, version: str, *options: str) -> Answer:
     target, out = folder / "lib", folder / "run.ndjson"
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), f"pysyncobj=={version}"]
     try:
@@ -86,7 +86,7 @@ def recorded(folder: Path, version: str) -> Answer:
         pytest.skip(f"no pysyncobj {version} from the package index: {done.stderr[-200:]}")
     environment = {**os.environ, "PYTHONPATH": f"{target}{os.pathsep}{ROOT}"}
     recorder = ROOT / "traces/recorders/record_pysyncobj.py"
-    subprocess.run([sys.executable, str(recorder), str(out)], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, str(recorder), str(out), *options], env=environment, check=True, timeout=120)
     return validate(checker.load("pysyncobj"), [str(out)], load(ROOT / "traces/pysyncobj/binding.toml"))
 
 
@@ -95,6 +95,14 @@ def test_a_fresh_run_of_pysyncobj_is_accepted(tmp_path: Path) -> None:
     answer = recorded(tmp_path, "0.3.17")
     assert answer.result.verdict == "accept"
     assert answer.coverage.data()["rules"]["restart"] == 1
+
+
+@pytest.mark.slow
+def test_a_fresh_run_with_clients_and_leaders_that_are_cut_off_is_accepted(tmp_path: Path) -> None:
+    answer = recorded(tmp_path, "0.3.17", "--nodes", "5", "--crashes", "1", "--cuts", "1", "--clients", "--seconds", "4")
+    assert answer.result.verdict == "accept"
+    actions = answer.coverage.data()["actions"]
+    assert actions["HandOn"] and actions["on ApplyCommandResponse"] and actions["Answer"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
-"""Records a run of PySyncObj, as it is installed: three nodes in one process, one crashes and restarts.
+"""Records a run of PySyncObj, as it is installed: some nodes in one process; leaders crash and restart, and are cut off.
 
-    python traces/recorders/record_pysyncobj.py OUT.ndjson [--seconds 2] [--seed 3]
+    python traces/recorders/record_pysyncobj.py OUT.ndjson [--seconds 2] [--nodes 3] [--crashes 1] [--cuts 0] [--clients]
 
 Nothing of the library is changed: its nodes get a transport of ours (an extension point) and are a subclass that notes
 assignments; the journal is wrapped.  One line is one step of one node: a tick, or the handling of one message.  `ops` is
@@ -27,7 +27,6 @@ from pysyncobj.transport import Transport
 
 from checker.conformance import EventLog
 
-NAMES = ("n1", "n2", "n3")
 WATCHED = {
     "_SyncObj__raftState": "role",
     "_SyncObj__raftCurrentTerm": "term",
@@ -98,7 +97,7 @@ class Replica(SyncObj):  # type: ignore[misc]
 
     def __init__(self, member: Member, conf: SyncObjConf) -> None:
         self.__dict__["ops"] = member.ops
-        others = [Node(n) for n in NAMES if n != member.name]
+        others = [Node(n) for n in member.cluster.names if n != member.name]
         super().__init__(Node(member.name), others, conf, nodeClass=Node, transport=Wire(member))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -162,21 +161,28 @@ class Member:
         log = self.get("raftLog")
         return [log[i] for i in range(len(log))]
 
+    def call(self, cid: int) -> None:
+        """A client's command, of which it wants to hear."""
+        self.log.event("client_call", cid=cid)
+        self.replica.note(f"command {cid}", callback=lambda _, err: self.ops.append(["client_ret", cid, err]))
+
     def post(self) -> dict[str, Any]:
         found = {w: plain(w, self.replica.__dict__[n]) for n, w in WATCHED.items() if w not in ("leader", "votes")}
         log = self.journal()
         return {**found, "last": [log[-1][1], log[-1][2]], "first": log[0][1]}
 
     def send(self, to: str, m: dict[str, Any]) -> bool:
-        ok = self.cluster.members[to].replica is not None
+        ok: Any = self.cluster.members[to].replica is not None
+        if ok and self.cluster.apart(self.name, to):
+            ok = "partitioned"
 
         def form(to: str, msg: Any, mid: str) -> Any:
             self.ops.append(["send", to, mid, ok, msg])
 
         header = self.step.send(to, message(m), form=form)
-        if ok:
+        if ok is True:
             self.cluster.queues.setdefault((self.name, to), deque()).append((header, m))
-        return ok
+        return bool(ok)
 
     def tick(self) -> None:
         """One tick; a line only if it did anything."""
@@ -196,37 +202,60 @@ class Member:
 
 
 class Cluster:
-    """Three members, and the messages on their way, each pair's in order."""
+    """The members, and the messages on their way, each pair's in order."""
 
-    def __init__(self, out: Any, folder: Path, seed: int) -> None:
+    def __init__(self, out: Any, folder: Path, seed: int, nodes: int = 3) -> None:
         self.out, self.folder, self.rng = out, folder, random.Random(seed)
+        self.names = [f"n{i + 1}" for i in range(nodes)]
         self.queues: dict[tuple[str, str], deque[Any]] = {}
         self.lost: list[Any] = []
+        self.alone: set[str] = set()  # who is cut off from the others
         self.members: dict[str, Member] = {}
-        for name in NAMES:
+        for name in self.names:
             self.members[name] = Member(self, name)
 
-    def run(self, seconds: float) -> None:
-        """A leader with its followers, then its crash in their midst, and its return."""
-        crash, back, n = seconds * 0.4, seconds * 0.4 + 0.1, 0
-        started, victim = time.monotonic(), None
+    def apart(self, a: str, b: str) -> bool:
+        return (a in self.alone) != (b in self.alone)
+
+    def up(self) -> list[Member]:
+        return [m for m in self.members.values() if m.replica]
+
+    def leader(self) -> Member | None:
+        return next((m for m in self.up() if m.get("raftState") == 2 and m.name not in self.alone), None)
+
+    def run(self, seconds: float, crashes: int, cuts: int, clients: bool) -> None:
+        """A leader with its followers; then crashes of leaders in their midst, and returns; leaders cut off, and joined again."""
+        started, n = time.monotonic(), 0
+        faults = [self.crash] * crashes + [self.cut] * cuts
+        self.rng.shuffle(faults)
+        due = [(seconds * (0.4 + i) / max(1, len(faults)), fault) for i, fault in enumerate(faults)]
+        self.back: list[tuple[float, Any]] = []
         while (now := time.monotonic() - started) < seconds:
-            for member in self.members.values():
-                if member.replica:
-                    member.tick()
+            for member in self.up():
+                member.tick()
             self.deliver()
-            leader = next((m for m in self.members.values() if m.replica and m.get("raftState") == 2), None)
-            if leader and self.rng.random() < 0.2:
+            leader = self.leader()
+            if clients and self.up() and self.rng.random() < 0.4:
+                n += 1
+                self.rng.choice(self.up()).call(n)
+            elif leader and self.rng.random() < 0.2:
                 n += 1
                 with suppress(Exception):
                     leader.replica.note(f"command {n}")
-            if victim is None and now > crash and leader:
-                victim = leader
-                victim.crash()
-                self.queues = {k: q for k, q in self.queues.items() if victim.name not in k}
-            if victim and not victim.replica and now > back:
-                victim.start("restart")
+            if due and now > due[0][0] and leader:
+                due.pop(0)[1](leader, now)
+            while self.back and now > self.back[0][0]:
+                self.back.pop(0)[1]()
             time.sleep(0.005)
+
+    def crash(self, victim: Member, now: float) -> None:
+        victim.crash()
+        self.queues = {k: q for k, q in self.queues.items() if victim.name not in k}
+        self.back.append((now + 0.1, lambda: victim.start("restart")))
+
+    def cut(self, victim: Member, now: float) -> None:
+        self.alone = {victim.name}
+        self.back.append((now + 0.8, self.alone.clear))
 
     def deliver(self) -> None:
         """Some of the messages on their way arrive."""
@@ -238,13 +267,18 @@ class Cluster:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Records a run of three nodes of PySyncObj.")
+    parser = argparse.ArgumentParser(description="Records a run of some nodes of PySyncObj.")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--crashes", type=int, default=1, help="of leaders, which restart")
+    parser.add_argument("--cuts", type=int, default=0, help="leaders that nobody hears for a while")
+    parser.add_argument("--clients", action="store_true", help="commands from clients of all nodes")
     args = parser.parse_args()
     with args.out.open("w") as out, tempfile.TemporaryDirectory() as folder:
-        Cluster(out, Path(folder), args.seed).run(args.seconds)
+        cluster = Cluster(out, Path(folder), args.seed, args.nodes)
+        cluster.run(args.seconds, args.crashes, args.cuts, args.clients)
 
 
 if __name__ == "__main__":
