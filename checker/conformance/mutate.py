@@ -22,6 +22,7 @@ from checker.conformance.courses import Course
 from checker.conformance.lines import Line
 from checker.conformance.mutants import Mutant
 from checker.conformance.order import Event
+from checker.settings import Mistake
 
 NEVER = "\0"  # a value that no field has
 NEAR = 3  # events
@@ -188,8 +189,10 @@ class Mutation:
 
     def outcomes(self, mutants: list[Mutant]) -> list[Outcome]:
         """What comes of mutants, in the order of the log."""
-        todo = sorted((self.partings.of(m) for m in mutants), key=lambda p: p.at)
-        courses, at, out = [] if self.trails else self.make(), 0, []
+        found = [(m, self._parting(m)) for m in mutants]
+        todo = sorted((p for _, p in found if p), key=lambda p: p.at)
+        out = [self._illegible(m) for m, p in found if p is None]
+        courses, at = [] if self.trails else self.make(), 0
         for p in todo:
             if self.trails:  # a cheap course may have come to its end before
                 courses = [t[p.at] for t in self.trails if p.at < len(t)]
@@ -199,6 +202,18 @@ class Mutation:
             at = p.at
             out.append(self._outcome(p, courses))
         return out
+
+    def _parting(self, m: Mutant) -> Parting | None:
+        """None: then not even its place in the order can be told."""
+        try:
+            return self.partings.of(m)
+        except Mistake:
+            return None
+
+    def _illegible(self, m: Mutant) -> Outcome:
+        line = self.files[m.file][m.at]
+        title = self.make()[-1].title(self.events[self.partings.position[id(line)]])
+        return Outcome(m, line.place, title, "rejected", 0, line.place)
 
     def _outcome(self, p: Parting, courses: list[Course]) -> Outcome:
         line = self.files[p.mutant.file][p.mutant.at]
@@ -244,8 +259,8 @@ class Mutation:
             return "explained"
         if m.kind != "field":
             return "same"
-        never = self.partings.of(replace(m, new=NEVER))
-        unread = never.at == p.at and self._mean(course, never.come) == old
+        never = self._parting(replace(m, new=NEVER))
+        unread = never is not None and never.at == p.at and self._mean(course, never.come) == old
         return "unread" if unread else "same"
 
     def _mean(self, course: Course, events: list[Event]) -> list[Any]:

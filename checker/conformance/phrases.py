@@ -12,11 +12,11 @@ from typing import Any
 from checker.conformance.binding import Binding
 from checker.conformance.fields import MISSING, Getter, Reader
 from checker.conformance.order import Event
-from checker.conformance.values import Decoder
+from checker.conformance.values import Decoder, Foreign
 from checker.core.bind import Binder, Instance, free
 from checker.core.ir import Apply, Expr, Fit, Read
 from checker.core.operators.table import TypeMismatch
-from checker.core.types import BOOL, INT, Map, Option, Rec, Seq, Set, Type, Value, show
+from checker.core.types import BOOL, INT, Int, Map, Option, Rec, Record, Seq, Set, Type, Value, member, show
 from checker.errors import SpecErrors
 from checker.language import Phrases
 from checker.settings import Mistake, nearest
@@ -39,6 +39,9 @@ class Name:
     type: Type
     want: Getter
     text: str
+
+    def __post_init__(self) -> None:
+        self.ranged = isinstance(self.type.elem if isinstance(self.type, Option) else self.type, Int | Record)
 
 
 class Speaker:
@@ -123,7 +126,9 @@ class Speaker:
             raw = n.want(e.data)
             if raw is MISSING or (raw is None and not isinstance(n.type, Option)):
                 continue
-            out[name] = self.decoder.field(e, n.type, raw, n.text)
+            v = out[name] = self.decoder.field(e, n.type, raw, n.text)
+            if n.ranged and not member(v, n.type):
+                raise Foreign(f"{e.place}: `{n.text}`: {v} is no {show(n.type)}")
         return out
 
 

@@ -20,6 +20,7 @@ protocol counters
 sort Node
 param top: int
 param bad: int = 99
+type Count = 0..top
 network NETWORK
 message Told(n: 0..top)
 
@@ -90,7 +91,9 @@ do = "Tell(to = send.to)"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Any:
-    def run(lines: Any, *parts: str, network: str = "bag capacity 2", faults: str = "[]", head: str = "") -> Answer:
+    def run(
+        lines: Any, *parts: str, network: str = "bag capacity 2", faults: str = "[]", head: str = "", names: str = ""
+    ) -> Answer:
         spec = tmp_path / "counters.spec"
         spec.write_text(SPEC.replace("NETWORK", network))
         files = []
@@ -98,7 +101,8 @@ def run(tmp_path: Path) -> Any:
             path = tmp_path / f"log{i}.ndjson"
             path.write_text("".join(json.dumps(x) + "\n" for x in file))
             files.append(str(path))
-        binding = parse(head + BASE.replace("FAULTS", faults) + "\n".join(parts), "binding.toml")
+        base = BASE.replace("FAULTS", faults).replace("[after]", f"{names}[after]")
+        binding = parse(head + base + "\n".join(parts), "binding.toml")
         return validate(checker.load(spec), files, binding)
 
     return run
@@ -331,6 +335,12 @@ def test_a_value_that_there_is_not_is_rejected_where_others_could_be_read(run: A
     assert line(said) == 3 and '`n`: "one" is no' in said.diagnosis.reasons[0]
     with pytest.raises(checker.Mistake, match='`n`: "one" is no'):
         run([up("a", "one")], RULES)
+
+
+def test_a_name_is_within_its_range(run: Any) -> None:
+    look = "[[event]]\nwhen = \"ev == 'look'\"\nrequire = ['k >= n[self]']\n"
+    said = run([{"ev": "look", "node": "a", "k": k} for k in (1, 51)], look, names="k = 'Count = k'\n")
+    assert line(said) == 2 and "`k`: 51 is no 0..50" in said.diagnosis.reasons[0]
 
 
 def test_what_is_left_open_together_is_not_tried(run: Any) -> None:

@@ -85,6 +85,16 @@ def test_fields_are_named_as_people_write_them() -> None:
     ]  # fmt: skip
 
 
+def test_a_time_that_is_none_is_noticed(tmp_path: Path) -> None:
+    binding = tmp_path / "binding.toml"
+    binding.write_text((TRACES / "two_phase_commit/binding.toml").read_text() + "\n[order]\nby = 'time'\n")
+    rows = [json.loads(x) for x in (TRACES / LOGS["two_phase_commit"][0]).read_text().splitlines()]
+    log = tmp_path / "log.ndjson"
+    log.write_text("".join(json.dumps({**r, "ts": n}) + "\n" for n, r in enumerate(rows)))
+    outcomes = perform("two_phase_commit", [str(log)], str(binding), None, "field", 200, 0, 1).outcomes
+    assert "same" in {o.is_ for o in outcomes if o.mutant.field == "ts"}  # which asks what a time that is none would be
+
+
 def test_rows_keep_their_length_and_lists_do_not() -> None:
     rows: list[dict[str, Any]] = [{"row": [1, n], "list": [7] * n} for n in range(1, 6)]
     lines = [Line("f", n, r) for n, r in enumerate(rows, 1)]
