@@ -21,7 +21,7 @@ import msgspec
 from checker.conformance.edn import NotEdn, columns, forms, plain
 from checker.conformance.fields import MISSING
 from checker.conformance.lines import Line, Log
-from checker.settings import Mistake
+from checker.settings import Mistake, nearest
 
 BEGIN = {"invoke", "call", "invocation", "start"}
 END = {"ok": "ok", "return": "ok", "response": "ok", "end": "ok", "fail": "fail", "info": "info"}
@@ -149,12 +149,18 @@ def _events(name: str, lines: list[Line]) -> History:
         d = line.data
         kind, who = _first(d, ("type", "kind", "event")), _first(d, (*WHO, "node"))
         kind = ("call", "return")[kind] if kind in (0, 1) and "id" in d else kind
+        kind = kind.lower() if isinstance(kind, str) else kind
         if (
             who == "nemesis"
             or {"action", "clock"} <= d.keys()
             or not isinstance(kind, str)
             or (kind not in BEGIN and kind not in END)
         ):
+            if type(who) is int and _first(d, NAMES) is not None and isinstance(kind, str):
+                known = sorted({*BEGIN, *END})
+                raise Mistake(
+                    f"{line.place}: `{kind}` is no kind of event", nearest(kind, known) or f"there are {', '.join(known)}"
+                )
             out.ignored += 1
             continue
         pair = d["id"] if "id" in d and "type" not in d else (who, d["number"]) if "number" in d else who

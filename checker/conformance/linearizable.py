@@ -150,7 +150,8 @@ class Answer:
         shown = w.states[:VALUES]
         more = f" or {len(w.states) - VALUES} others" if len(w.states) > VALUES else ""
         out += ["", "possible when it was to take effect:", f"    {' or '.join(shown)}{more}"]
-        out += ["", f"the longest order that is explained has {w.length:,} of {w.of:,} operations; its end:", *_table(w.prefix)]
+        longest = f"the longest order that is explained has {w.length:,} of {w.of:,} operations; its end:"
+        out += ["", longest, *_table(w.prefix)] if w.prefix else []
         if w.concurrent:
             over = len(w.concurrent) - OPEN
             out += ["", "concurrent with it, not answered yet:", *_table(w.concurrent[:OPEN])]
@@ -195,7 +196,9 @@ def fitting(operations: list[Operation]) -> str:
     from checker import load
 
     names = {o.f for o in operations}
-    return next((n for n in OBJECTS if all(has(load(n), f) for f in names)), OBJECTS[0])
+    able = [n for n in OBJECTS if all(has(load(n), f) for f in names)]
+    empty = any(o.answer == "" for o in operations) and not any(o.given == "" for o in operations)
+    return "append_register" if empty and "append_register" in able else next(iter(able), OBJECTS[0])  # texts are empty at first
 
 
 def perform(file: str, spec: str | None, instance: str | None = None, whole: bool = False, most: int = MOST) -> Answer:

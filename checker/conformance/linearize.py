@@ -4,11 +4,13 @@ Wing and Gong's search (Testing and verifying concurrent objects, 1993), just in
 that has to be answered needs it (Lowe, Testing for linearizability, 2017).  A configuration is (answers given so far,
 operations that took effect and wait for their answer, those without an answer that took effect, state); each is looked at
 once, and not at all if another got as far with fewer of those without an answer.  Operations that change nothing take effect
-as soon as they fit.
+as soon as they fit; those without an answer only right before one that needs them, as otherwise they can take effect later,
+or never.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from checker.conformance.histories import Operation
@@ -44,10 +46,13 @@ class Found:
     configurations: int
     level: int = 0
     ends: list[tuple[int, Link | None]] = field(default_factory=list)
-    seen: list[dict[tuple[int, int], list[int]]] = field(default_factory=list)
+    seen: list[dict[tuple[int, int, int], list[int]]] = field(default_factory=list)
 
 
-Row = tuple[int, int, int, int, Link | None]  # level, operations in effect, those without an answer, state, how
+# Level, operations in effect, those without an answer, state, how; and the state before the last of those without an answer,
+# if nothing has needed it yet.
+Row = tuple[int, int, int, int, Link | None, int]
+SETTLED = -1
 SHORT = 20_000  # configurations of a search for what would help
 
 
@@ -82,26 +87,27 @@ class Part:
 
     def search(self, most: int) -> Found:
         """Looks at up to `most` configurations."""
-        return self._search([(0, 0, 0, s, None) for s in reversed(self.object.initial)], most, len(self.levels))
+        return self._search([(0, 0, 0, s, None, SETTLED) for s in reversed(self.object.initial)], most, len(self.levels))
 
     def without(self, found: Found, number: int, start: int, until: int) -> bool:
         """Would the search get on, from one level to another, if there were no operation of this number?  It is one that is
         called after the first of them."""
-        rows: list[Row] = [(start, a, u, s, None) for (a, s), every in found.seen[start].items() for u in every]
+        rows: list[Row] = [(start, a, u, s, None, p) for (a, s, p), every in found.seen[start].items() for u in every]
         return self._search(rows, SHORT, until, number).verdict == "accept"
 
     def _search(self, stack: list[Row], most: int, until: int, without: int = -1) -> Found:
         """Looks at what can be reached, depth first, until a level is."""
         found = Found("reject", 0, seen=[{} for _ in range(until)])
         while stack:
-            level, live, used, state, link = stack.pop()
+            level, live, used, state, link, before = stack.pop()
             if level == until:
                 return Found("accept", found.configurations, level, [(state, link)])
             if self.levels[level].number == without:
-                stack.append((level + 1, live, used, state, link))
+                stack.append((level + 1, live, used, state, link, before))
                 continue
-            live, link = self._read(self.levels[level], live, state, link, without)
-            if not _new(found.seen[level].setdefault((live, state), []), used):
+            read, link = self._read(self.levels[level], live, state, link, without)
+            live, before = read, before if read == live else SETTLED
+            if not _new(found.seen[level], live, state, before, used):
                 continue
             found.configurations += 1
             if found.configurations > most:
@@ -111,7 +117,7 @@ class Part:
                 found.level, found.ends = level, []
             if level == found.level:
                 found.ends.append((state, link))
-            stack += self._next(level, live, used, state, link, without)
+            stack += self._next((level, live, used, state, link, before), without)
         return found
 
     def _read(self, at: Level, live: int, state: int, link: Link | None, without: int) -> tuple[int, Link | None]:
@@ -122,12 +128,13 @@ class Part:
                 link = Link(link, i, state, link.length + 1 if link else 1)
         return live, link
 
-    def _next(self, level: int, live: int, used: int, state: int, link: Link | None, without: int) -> list[Row]:
+    def _next(self, row: Row, without: int) -> list[Row]:
         """What one operation more can lead to, the likeliest last."""
+        level, live, used, state, link, before = row
         at = self.levels[level]
         if live & at.bit:
-            return [(level + 1, live & ~at.bit, used, state, link)]
-        length, after = link.length + 1 if link else 1, self.object.after
+            return [(level + 1, live & ~at.bit, used, state, link, before)] if before == SETTLED else []
+        length = link.length + 1 if link else 1
         out: list[Row] = []
         tried: set[int] = set()
         for n in range(at.infos):
@@ -135,17 +142,30 @@ class Part:
             if not used >> n & 1 and c not in tried:  # of equal ones the first
                 tried.add(c)
                 out += [
-                    (level, live, used | 1 << n, s, Link(link, self.infos[n], s, length)) for s in after(state, c) if s != state
+                    (level, live, used | 1 << n, s, Link(link, self.infos[n], s, length), state)
+                    for s in self._after(state, c, before)
+                    if s != state
                 ]
         for bit, c, i, pure in reversed(at.pending):
             if not pure and not live & bit and i != without:
-                out += [(level, live | bit, used, s, Link(link, i, s, length)) for s in after(state, c)]
+                every = self._after(state, c, before)
+                out += [(level, live | bit, used, s, Link(link, i, s, length), SETTLED) for s in every]
         return out
 
+    def _after(self, state: int, c: int, before: int) -> Sequence[int]:
+        """What an operation leads to; nothing, if it leads there without the last operation that has no answer, too."""
+        found = self.object.after(state, c)
+        if before == SETTLED or not found:
+            return found
+        other = self.object.after(before, c)
+        return () if other and set(found) <= set(other) else found
 
-def _new(known: list[int], used: int) -> bool:
-    """Adds a set, unless one of those known is in it."""
-    if any(k & used == k for k in known):
+
+def _new(seen: dict[tuple[int, int, int], list[int]], live: int, state: int, before: int, used: int) -> bool:
+    """Adds a configuration, unless one that can do as much is known."""
+    settled = seen.get((live, state, SETTLED), ())
+    known = seen.setdefault((live, state, before), [])
+    if any(k & used == k for k in settled) or any(k & used == k for k in known):
         return False
     known.append(used)
     return True

@@ -167,3 +167,23 @@ def test_what_is_no_history_is_said_so(tmp_path: Path, data: bytes, capsys: Any)
     assert run(["linearizable", str(tmp_path / "h")]) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: ") and "Traceback" not in err
+
+
+def test_a_text_that_nobody_has_written_is_empty(write: Any, capsys: Any) -> None:
+    rows = [
+        {"client": 0, "input": {"op": "get", "key": "x"}, "output": "", "call": 1, "return": 2},
+        {"client": 0, "input": {"op": "put", "key": "x", "value": "1"}, "output": None, "call": 3, "return": None},
+        {"client": 1, "input": {"op": "get", "key": "x"}, "output": "1", "call": 5, "return": 6},
+    ]
+    file = write(json.dumps(rows))
+    assert run(["linearizable", file]) == 0
+    assert run(["linearizable", file, "--object", "register"]) == 14  # where it is null; nothing goes before it
+    assert "get() → " in capsys.readouterr().out
+
+
+def test_a_kind_of_event_that_there_is_not(write: Any, capsys: Any) -> None:
+    rows = [{"process": 0, "type": t, "f": "write", "value": 1} for t in ("Invoke", "OK")]
+    assert run(["linearizable", write("\n".join(map(json.dumps, rows)))]) == 0
+    rows[1]["type"] = "okay"
+    assert run(["linearizable", write("\n".join(map(json.dumps, rows)))]) == 1
+    assert ":2: `okay` is no kind of event" in capsys.readouterr().err
