@@ -28,7 +28,7 @@ from checker.core.ir import base_name
 from checker.core.local import bind_local
 from checker.core.meaning import Fault, World
 from checker.core.model import Model
-from checker.core.types import Bool, Enum, Rec, Seq, Value
+from checker.core.types import Bool, Enum, Map, MapOf, Rec, Seq, Value
 from checker.display import Display
 from checker.engines.python.compiled import Step
 from checker.engines.python.source import TooLarge
@@ -47,6 +47,7 @@ AROUND = {
     "return": {"node", "client", "number", "result"},
 }
 MAYBE = {"client", "result", "node"}
+LATE = 1000  # a request is taken before its client has asked so many more
 
 
 class Rejected(Exception):
@@ -133,6 +134,7 @@ class Replay:
         self.keeps = self.instance.network == "set"
         self.numbers: dict[str, int] = {}
         self.asked: dict[tuple[Any, Any], list[int]] = {}  # what a client asked where
+        self.requests: str | None = d.get("clients")  # the action that takes the requests of clients
         self.times: dict[tuple[str, Any], float] = {}
         self.counts: Counter[str] = Counter()
 
@@ -266,6 +268,7 @@ class Replay:
         if not starts and not node.running:
             raise Rejected("behaviour", f"{node.name} does not run")
         before, own = f.state, {} if starts else f.own(node.process, node.identity)
+        self._cause(d, node, kind)
         received = self._received(d.get("received"), node)
         step, messages = self._taken(steps, d, node, received)
         self._sends(d.get("sent"), node, messages, d)
@@ -274,6 +277,20 @@ class Replay:
         node.running = True
         whole = self._whole(received) if received else None
         self._found(f.began(node.name, before) if kind == "start" else f.wrong(before, step, messages, whole))
+
+    def _cause(self, d: dict[str, Any], node: Node, kind: str) -> None:
+        """A step of a node's own accord is caused by a timer, or takes what a client has asked; no other says so."""
+        cause, takes = d.get("cause"), d["action"] == self.requests
+        if kind != "action" and cause is not None:
+            raise Rejected("behaviour", f"`{d['action']}` has no `cause`")
+        if kind == "action" and not takes and cause != "timer" and (self.requests is not None or cause is not None):
+            raise Rejected("behaviour", f"the cause of `{d['action']}` is a timer, and not {cause}")
+        if takes and not (isinstance(cause, list) and len(cause) == 2 and self._has_asked(node, *cause)):
+            raise Rejected("behaviour", f"the cause of `{d['action']}` is what a client has asked, and not {cause}")
+
+    def _has_asked(self, node: Node, client: Any, number: Any) -> bool:
+        """Has a client asked that, here or (where clients are recorded) anywhere?"""
+        return any(number in self.asked.get(who, ())[-LATE:] for who in ((node.name, client), (client, None)))
 
     def _found(self, finding: Finding | None) -> None:
         if finding:
@@ -438,14 +455,27 @@ class Replay:
         return text if len(text) < 400 else text[:200] + " … " + text[-190:]
 
     def _variable(self, name: str, j: Any, before: dict[str, Value]) -> Value:
-        """The value of a variable as a line gives it; of a sequence perhaps only what is new."""
+        """The value of a variable as a line gives it; of a sequence or map perhaps only what is new."""
         t = self.written.type(name)
+        if isinstance(t, MapOf) and isinstance(j, list):
+            return self._changed(t, j, name, before)
         if not isinstance(t, Seq) or not isinstance(j, dict):
             return self.value(t, j, name)
         old, keep, add = before.get(name), j.get("keep"), j.get("add")
         if not (isinstance(old, tuple) and type(keep) is int and 0 <= keep <= len(old) and isinstance(add, list)):
             raise Rejected("state", f"`{name}` keeps {keep} items of {len(old) if isinstance(old, tuple) else 'no'} before")
         return old[:keep] + tuple(self.value(t.elem, x, name) for x in add)
+
+    def _changed(self, t: MapOf, pairs: list[Any], name: str, before: dict[str, Value]) -> Value:
+        """A map with some keys going elsewhere."""
+        old = before.get(name)
+        if not isinstance(old, Map) or not pairs or not all(isinstance(x, list) and len(x) == 2 for x in pairs):
+            raise Rejected("state", f"`{name}` is a map, or its pairs that are new")
+        keys = self.written.keys(t.key)
+        found = [(keys.get(str(k)), self.value(t.val, x, name)) for k, x in pairs]
+        if len(new := dict(found)) < len(pairs) or not new.keys() <= old.keys() or any(old[k] == x for k, x in found):
+            raise Rejected("state", f"`{name}` has something new for each key once")
+        return Map({**old, **new})
 
     def _clock(self, d: dict[str, Any], node: Node, received: Sent | None, starts: bool) -> None:
         """Is the vector clock that of the node, with what the message knew, one further?"""

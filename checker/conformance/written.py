@@ -42,7 +42,7 @@ class Written:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.display = instance, Display(instance)
         self.named = {s: {n: i for i, n in enumerate(names)} for s, names in instance.names.items()}
-        self.keys: dict[Type, dict[str, Value]] = {}
+        self.known: dict[Type, dict[str, Value]] = {}
         self.quick: dict[int, tuple[Type, Callable[[Any], Value]]] = {}
 
     def type(self, var: str) -> Type:
@@ -117,12 +117,12 @@ class Written:
             case BagOf(e, _):
                 return Bag({self._read(e, x["element"]): x["count"] for x in j})
             case MapOf(k, v) if len(j) == card(k):
-                keys = self._keys(k)
+                keys = self.keys(k)
                 return Map((keys[x], self._read(v, y)) for x, y in j.items())
         raise ValueError
 
-    def _keys(self, t: Type) -> dict[str, Value]:
+    def keys(self, t: Type) -> dict[str, Value]:
         """The values of a type, by how they are written as keys."""
-        if t not in self.keys:
-            self.keys[t] = {self.display.value(x): x for x in values(t)}
-        return self.keys[t]
+        if t not in self.known:
+            self.known[t] = {self.display.value(x): x for x in values(t)}
+        return self.known[t]

@@ -10,7 +10,7 @@ messages), tuple (tuples and sequences), frozenset, Map, Bag. Nothing here knows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations_with_replacement, product
@@ -67,6 +67,17 @@ class Map(Mapping[Value, Value]):
 
     def __repr__(self) -> str:
         return f"Map({self._data!r})"
+
+    def items(self) -> ItemsView[Value, Value]:
+        return self._data.items()
+
+    def values(self) -> ValuesView[Value]:
+        return self._data.values()
+
+    def new(self, old: Map) -> list[tuple[Value, Value]]:
+        """The pairs whose values are other objects than in a map with the same keys."""
+        before = old._data.get
+        return [pair for pair in self._data.items() if pair[1] is not before(pair[0])]
 
     def set(self, key: Value, value: Value) -> Map:
         """The same map with `key` going to `value`."""

@@ -48,7 +48,8 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Ready:
-    """One atomic step of a node.  `persist`: the durable variables that changed; `changed`: all that did."""
+    """One atomic step of a node.  `persist`: the durable variables that changed; `changed`: all that did; `request`: the
+    client and number of the request that it takes."""
 
     node: str
     action: LocalAction
@@ -60,6 +61,7 @@ class Ready:
     persist: State
     send: tuple[Envelope, ...]
     clock: dict[str, int]
+    request: tuple[str, int] | None = None
 
     @property
     def name(self) -> str:
@@ -180,21 +182,22 @@ class Core:
 
     def _taken(self, action: LocalAction, way: Taken, params: tuple[Value, ...], e: Envelope | None) -> Ready:
         me, before = self.address.name, self.state
+        clock = dict(self.clock)  # that of a step stays as it is: its messages carry it
         for node, n in e.clock.items() if e else ():
-            self.clock[node] = max(n, self.clock.get(node, 0))
-        self.clock[me] = self.clock.get(me, 0) + 1
-        self.state = way.state
+            if n > clock.get(node, 0):
+                clock[node] = n
+        clock[me] = clock.get(me, 0) + 1
+        self.clock, self.state = clock, way.state
         changed = {v: x for v, x in way.state.items() if v not in before or before[v] != x}
         persist = {v: x for v, x in changed.items() if v in self.process.durable}
-        return Ready(me, action, params, way.choices, e, way.state, changed, persist, tuple(self._send(way)), dict(self.clock))
+        return Ready(me, action, params, way.choices, e, way.state, changed, persist, tuple(self._send(way)), clock)
 
     def _send(self, way: Taken) -> Iterator[Envelope]:
-        clock = dict(self.clock)
         for s in way.sent:
             for to in self.plan.receivers(s.message, s.to):
                 self.sent += 1
                 number = f"{self.address.name}.{self.boots}.{self.sent}"
-                yield Envelope(number, self.address.name, to.name, s.message, s.fields, self.address.party, clock)
+                yield Envelope(number, self.address.name, to.name, s.message, s.fields, self.address.party, self.clock)
 
     def _ideas(self, t: Type) -> Iterable[Value]:
         """Values of a huge type that this node has heard of, and one that nobody may have."""

@@ -199,6 +199,8 @@ class Host:
             self.batch.acknowledged = batch.acknowledged
         for act in batch.then:
             act()
+        if self.recorder:
+            self.recorder.flush()  # what leaves by links leaves later
 
     def _news(self, replica: Replica) -> None:
         """Has this node become the one that takes commands, or ceased to be?"""
@@ -285,6 +287,7 @@ class Host:
         def answer(result: Any) -> None:
             if self.recorder:
                 self.recorder.line(time.time(), self.address.name, "return", client=c.session, number=c.number, result=result)
+                self.recorder.flush()
             if not writer.is_closing():
                 writer.write(frame([c.number, True, result]))
 

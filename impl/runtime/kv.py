@@ -11,7 +11,7 @@ A command is a value of the spec's sort: the number that its bytes are, so every
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -157,6 +157,7 @@ class Replica:
         ready = None
         if self.takes and self.service.ready(core.state, core.address.identity):
             ready = core.attempt(self.service.action, {self.service.param: as_value(c, self.service.sort)})
+            ready = ready and replace(ready, request=(c.session, c.number))
         waits = self.executes and (ready is not None or not self.takes)
         if waits:
             self.waiting[c.session, c.number] = answer

@@ -9,128 +9,270 @@
 
 The first line says of which run it is: what `checker/conformance/record.py` has to know to hold the record against the spec.
 Numbers of more than 63 bits are texts there.  `choices` are [name, value], in order.
-`event` is "step" (also "start" and "restart"), "crash", "lost", "duplicated", "partition" or "heal".  `at` is in seconds
+`event` is "step" (also "start" and "restart"), "crash", "lost", "duplicated", "partition" or "heal", "invoke" or "return".
+A step of a node's own accord has a `cause`: "timer", or the request of a client, [client, number]; the first line says which
+action takes such requests (`clients`).  `at` is in seconds
 of the run's clock; `clock` the vector clock after the step; `state` what changed, or everything.
-Values are plain JSON: identities by their names, sets as sorted lists, maps as objects.  Of a sequence that a node has told
-before, `{"keep": n, "add": [...]}` are its first n items and some more: a line costs what happened, not what there is.
+Values are plain JSON: identities by their names, sets as sorted lists, maps as objects.  A line
+costs what happened, not what there is: of a sequence that a node has told before, `{"keep": n, "add": [...]}` are its first n
+items and some more, and of a map, `[[key, value], ...]` what is new.
+
+Recording must cost little beside what it records.  So steps are kept as they are and written some at a time, while what that
+takes is in the caches; what is the same for many lines is a text made once, a value is written by a function that is compiled for
+its type, and the content of a message once for all who get it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from checker.conformance.clauses import common
 from checker.core.ir import base_name
-from checker.core.types import Bool, Enum, Int, MapOf, Option, Record, Seq, Sort, Type, Value
+from checker.core.types import Bool, Enum, Int, Map, MapOf, Option, Record, Seq, Set, Sort, Type, Value
+from checker.display import natural
 from checker.trace import Itf, Plain
 from impl.runtime.core import Envelope, Ready
 from impl.runtime.plan import Plan
 
 ENCODER = msgspec.json.Encoder()
-Writer = Callable[[Any], Any] | None
+WRITTEN = 1000  # so many contents of messages, identities and the like are kept as texts
+PENDING = 256  # so many steps are written at a time
+TIMER = '"timer"'
+PLAIN = str.maketrans({"{": "{{", "}": "}}", "'": "\\'", "\\": "\\\\"})  # for the fixed parts of an f-string
+Writer = Callable[[Any], str]
+
+
+def text(data: Any) -> str:
+    """As JSON."""
+    return ENCODER.encode(data).decode()
 
 
 class Recorder:
-    """Writes the lines of a run to `write`.  `whole`: every variable of the node after each step, not only what changed."""
+    """Writes the lines of a run to `write`, some at a time, the last by `flush`.  `whole`: every variable of the node after each
+    step, not only what changed."""
 
     def __init__(self, plan: Plan, write: Callable[[bytes], Any], whole: bool = False) -> None:
         self.plan, self.write, self.whole = plan, write, whole
-        self.plain = Plain(plan.nodes.instance)
-        self.writers: dict[Any, Writer] = {}
-        self.messages = {m.name: self._fields(m.payload) for m in plan.nodes.instance.messages.values()}
-        self.n, self.at = 0, 0.0
+        self.n, self.last, self.at = 0, -1.0, "0.0"
+        self.pending: list[tuple[float, Ready | str]] = []
+        self.values = Texts(Plain(plan.nodes.instance))
+        self.messages = {m.name: self._content(m.name, m.payload.fields) for m in plan.nodes.instance.messages.values()}
         own = plan.nodes.instance.vars.items()
         self.types = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in own}
-        self.told: dict[str, dict[str, Any]] = {}  # those of each node as they were last
+        self.variables = {n: self.values.written(t, f'"{n}":') for n, t in self.types.items()}
+        self.news = {n: self.values.news(t) for n, t in self.types.items() if isinstance(t, Seq | MapOf)}
+        self.told: dict[str, dict[str, Any]] = {}  # the sequences and maps of each node as they were last
+        self.heads: dict[tuple[str, int], tuple[str, bool, bool]] = {}
+        self.params: dict[int, Writer] = {}
+        self.clocks: dict[tuple[str, ...], Writer] = {}
+        self.contents: dict[int, tuple[Any, str]] = {}  # by the identity of the fields, which are kept
 
     def begin(self, at: float) -> None:
         """The line about the run."""
-        i = self.plan.nodes.instance
+        i, service = self.plan.nodes.instance, self.plan.protocol.service
         sizes = {n: str(v) if type(v) is int and v.bit_length() > 63 else v for n, v in i.sizes.items()}
-        nodes = {a.name: [a.process, self.plain.value(a.identity)] for a in self.plan.addresses.values()}
+        nodes = {a.name: [a.process, self.values.plain.value(a.identity)] for a in self.plan.addresses.values()}
         about = {"spec": i.model.name, "instance": i.name, "sizes": sizes, "names": i.names, "network": i.network, "nodes": nodes}
-        self.line(at, None, "run", **about)
+        self.line(at, None, "run", **about, clients=service.action if service else None)
 
     def line(self, at: float, node: str | None, event: str, **more: Any) -> None:
-        self.n += 1
-        self.at = max(self.at, round(at, 6))  # clocks of machines are set back now and then
-        data = {"n": self.n, "at": self.at, "node": node, "event": event, **more}
-        self.write(ENCODER.encode({k: v for k, v in data.items() if v is not None}) + b"\n")
+        data = {"node": node, "event": event, **more}
+        self._later(at, text({k: v for k, v in data.items() if v is not None})[1:-1])
 
     def step(self, at: float, r: Ready) -> None:
         """One atomic step of a node."""
-        a = r.action
-        state = r.state if self.whole else r.changed
-        kind = a.action.kind if a.action.kind in ("start", "restart") else "step"
-        if kind != "step" or self.whole:
+        self._later(at, r)
+
+    def _later(self, at: float, what: Ready | str) -> None:
+        self.pending.append((at, what))
+        if len(self.pending) >= PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what has happened by now."""
+        lines = []
+        for at, what in self.pending:
+            self.n += 1
+            if at > self.last:  # clocks of machines are set back now and then
+                self.last, self.at = at, repr(round(at, 6))
+            lines.append(f'{{"n":{self.n},"at":{self.at},{what if isinstance(what, str) else self._step(what)}}}\n')
+        self.pending.clear()
+        if lines:
+            self.write("".join(lines).encode())
+
+    def _step(self, r: Ready) -> str:
+        head, own, first = self.heads.get((r.node, id(r.action))) or self._head(r)
+        if first:
             self.told[r.node] = {}
-        self.line(
-            at,
-            r.node,
-            kind,
-            action=a.action.name,
-            params={n: self.value(v, t) for (n, t), v in zip(a.params, r.params, strict=True)} if r.params else {},
-            choices=[[base_name(n), self.plain.value(v)] for n, v in r.choices],
-            received=self.message(r.received, "from", r.received.source) if r.received else None,
-            sent=[self.message(e, "to", e.target) for e in r.send],
-            persisted=sorted(r.persist),
-            clock=dict(sorted(r.clock.items())),
-            state={v: self.variable(r.node, v, x) for v, x in sorted(state.items())},
+        params = self._params(r) if r.params else ""
+        choices = text([[base_name(n), self.values.plain.value(v)] for n, v in r.choices]) if r.choices else "[]"
+        known, received = self.contents.get, ""
+        if e := r.received:
+            content = (known(id(e.fields)) or self._written(e))[1]
+            received = f'"received":{{"id":"{e.id}","from":"{e.source}",{content}}},'
+        cause = f'"cause":{text(r.request) if r.request else TIMER},' if own else ""
+        sent = ""
+        if r.send:
+            contents = [(known(id(e.fields)) or self._written(e))[1] for e in r.send]
+            sent = ",".join([f'{{"id":"{e.id}","to":"{e.target}",{x}}}' for e, x in zip(r.send, contents, strict=True)])
+        persisted = text(sorted(r.persist)) if r.persist else "[]"
+        clock = (self.clocks.get(tuple(r.clock)) or self._clock(r.clock))(r.clock.values())
+        changed = r.state if self.whole else r.changed
+        state = ",".join([self._variable(r.node, v, x) for v, x in changed.items()]) if changed else ""
+        return (
+            f'{head}"params":{{{params}}},"choices":{choices},{received}{cause}"sent":[{sent}],"persisted":{persisted},'
+            f'"clock":{{{clock}}},"state":{{{state}}}'
         )
 
-    def message(self, e: Envelope, word: str, who: str) -> dict[str, Any]:
-        """A message as one object: where it comes from or goes to, its kind, and its fields."""
-        own = {n: write(v) if write else v for (n, write), v in zip(self.messages[e.message], e.fields, strict=True)}
-        return {"id": e.id, word: who, "message": e.message, **own}
+    def _head(self, r: Ready) -> tuple[str, bool, bool]:
+        """How the lines of an action of a node begin; is it of the node's own accord; is everything to be told?"""
+        a = r.action.action
+        kind = a.kind if a.kind in ("start", "restart") else "step"
+        head = text({"node": r.node, "event": kind, "action": a.name})[1:-1] + ","
+        found = self.heads[r.node, id(r.action)] = (
+            head,
+            a.kind == "action",
+            self.whole or kind != "step",
+        )  # they live with the plan
+        return found
 
-    def variable(self, node: str, name: str, v: Any) -> Any:
-        """The value of a variable: of a sequence that was told before what is new."""
-        t = self.types[name]
-        if not isinstance(t, Seq):
-            return self.value(v, t)
-        old = self.told[node].get(name, ())
-        self.told[node][name] = v
+    def _params(self, r: Ready) -> str:
+        known = self.params.get(id(r.action))
+        if known is None:
+            known = self.params[id(r.action)] = self.values.fields(r.action.params)
+        return known(r.params)
+
+    def _clock(self, clock: dict[str, int]) -> Writer:
+        """What writes the counts of vector clocks with these nodes, in this order."""
+        found = self.clocks[tuple(clock)] = self.values.fields([(n, Int(0, None)) for n in clock])
+        return found
+
+    def _content(self, name: str, fields: Sequence[tuple[str, Type]]) -> Callable[[tuple[Value, ...]], str]:
+        return self.values.fields(fields, f'"message":"{name}"{"," if fields else ""}')
+
+    def _written(self, e: Envelope) -> tuple[Any, str]:
+        """The kind of a message and its fields."""
+        found = e.fields, self.messages[e.message](e.fields)
+        if len(self.contents) >= WRITTEN:
+            self.contents.clear()
+        if e.fields:
+            self.contents[id(e.fields)] = found
+        return found
+
+    def _variable(self, node: str, name: str, v: Any) -> str:
+        """A variable and its value: of a sequence or map that was told before what is new, if that is not more than half."""
+        if name not in self.news:
+            return self.variables[name](v)
+        told, write = self.told[node], self.news[name]
+        old, told[name] = told.get(name, ()), v
+        if isinstance(v, Map):
+            pairs = v.new(old) if old else ()
+            return f'"{name}":[{",".join(map(write, pairs))}]' if pairs and 2 * len(pairs) <= len(v) else self.variables[name](v)
         keep = common(old, v)
-        return {"keep": keep, "add": self.value(v[keep:], t)} if 2 * keep > len(v) else self.value(v, t)
+        return f'"{name}":{{"keep":{keep},"add":{write(v[keep:])}}}' if 2 * keep > len(v) else self.variables[name](v)
 
-    def value(self, v: Value, t: Type) -> Any:
-        write = self._writer(t)
-        return write(v) if write else v
 
-    # values of a type, by a function that is made once; None: as they are
+class Known(dict[Any, Any]):
+    """What is made once of each value, and again when there were too many."""
 
-    def _writer(self, t: Type) -> Writer:
-        if t not in self.writers:
-            self.writers[t] = self._made(t)
-        return self.writers[t]
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self.make = make
 
-    def _made(self, t: Type) -> Writer:
+    def __missing__(self, v: Any) -> Any:
+        if len(self) >= WRITTEN:
+            self.clear()
+        self[v] = found = self.make(v)
+        return found
+
+
+class Texts:
+    """Values as JSON, by functions that are written and compiled once for each type, as dataclasses are made.  Records are taken
+    apart where they stand: a value is a pattern of names, and its text one format of them."""
+
+    def __init__(self, plain: Plain) -> None:
+        self.plain = plain
+        self.known: dict[Type, str] = {}
+        self.space: dict[str, Any] = {"COMMA": ",".join}
+        self.names = 0
+
+    def written(self, t: Type, label: str = "") -> Writer:
+        """What writes a value of a type, after a label."""
+        pattern, form = self._form(t)
+        return self._function(pattern, f"f'{label.translate(PLAIN)}{form}'")
+
+    def news(self, t: Seq | MapOf) -> Writer:
+        """What writes a part of a sequence, or a pair of a map."""
+        if isinstance(t, Seq):
+            return self.written(t)
+        keys = self._put(Known(lambda k: text(self.plain.display.value(k))))
+        pattern, form = self._form(t.val)
+        return self._function(f"k, {pattern}", f"f'[{{{keys}[k]}},{form}]'")
+
+    def fields(self, fields: Sequence[tuple[str, Type]], label: str = "") -> Writer:
+        """What writes the values of named fields, after a label, without braces."""
+        pattern, form = self._fields(fields)
+        return self._function(pattern, f"f'{label.translate(PLAIN)}{form}'")
+
+    def _form(self, t: Type) -> tuple[str, str]:
+        """A value as a pattern of names, and what stands for it in a format."""
+        match t:
+            case Int():
+                name = self._name("v")
+                return name, f"{{{name}}}"
+            case Record(_, fields):
+                pattern, form = self._fields(fields)
+                return f"(_, {pattern})", f"{{{{{form}}}}}"
+        if t not in self.known:
+            self.known[t] = self._made(t)
+        name = self._name("v")
+        return name, "{" + self.known[t].replace("@", name) + "}"
+
+    def _fields(self, fields: Sequence[tuple[str, Type]]) -> tuple[str, str]:
+        forms = [(n, *self._form(t)) for n, t in fields]
+        return "[" + ", ".join(p for _, p, _ in forms) + "]", ",".join(f'"{n}":{form}' for n, _, form in forms)
+
+    def _made(self, t: Type) -> str:
+        """An expression for the text of `@`."""
         plain = self.plain
         match t:
-            case Bool() | Enum() | Int():
-                return None
+            case Bool():
+                return self._put({False: "false", True: "true"}) + "[@]"
+            case Enum(_, members):
+                return self._put({m: text(m) for m in members}) + "[@]"
             case Sort():
-                return lru_cache(1000)(plain.display.identity)
+                return self._put(Known(lambda v: text(plain.display.identity(v)))) + "[@]"
             case Option(e):
-                inner = self._writer(e)
-                return (lambda v: None if v is None else inner(v)) if inner else None
+                inner = self.written(e)
+                return self._put(lambda v: "null" if v is None else inner(v)) + "(@)"
             case Seq(e, _):
-                item = self._writer(e)
-                return (lambda v: [item(x) for x in v]) if item else list
+                pattern, form = self._form(e)
+                return self._put(self._function("v", f"'[' + COMMA([f'{form}' for {pattern} in v]) + ']'")) + "(@)"
             case MapOf(_, e):
-                key, at = lru_cache(1000)(plain.display.value), self._writer(e)
-                return lambda v: {key(k): at(x) if at else x for k, x in v.items()}
-            case Record():
-                fields = self._fields(t)
-                return lambda v: {n: write(x) if write else x for (n, write), x in zip(fields, v.values, strict=True)}
-        return plain.value
+                pattern, form = self._form(e)
+                keys = self._put(Known(lambda k: text(plain.display.value(k))))
+                each = f"[f'{{{keys}[k]}}:{form}' for k, {pattern} in v.items()]"
+                return self._put(self._function("v", f"'{{' + COMMA({each}) + '}}'")) + "(@)"
+            case Set(e, _):
+                place, one = Known(lambda x: natural(plain.display.value(x))), self.written(e)
+                return self._put(lambda v: f"[{','.join([one(x) for x in sorted(v, key=place.__getitem__)])}]") + "(@)"
+        return self._put(lambda v: text(plain.value(v))) + "(@)"
 
-    def _fields(self, t: Record) -> list[tuple[str, Writer]]:
-        return [(n, self._writer(f)) for n, f in t.fields]
+    def _function(self, pattern: str, result: str) -> Writer:
+        name = self._name("f")
+        exec(f"def {name}(given):\n    {pattern} = given\n    return {result}\n", self.space)
+        return self.space[name]  # type: ignore[no-any-return]
+
+    def _put(self, what: Any) -> str:
+        name = self._name("w")
+        self.space[name] = what
+        return name
+
+    def _name(self, letter: str) -> str:
+        self.names += 1
+        return f"{letter}{self.names}"
 
 
 class States:

@@ -109,6 +109,9 @@ class Simulation:
             self.outcome.fault = fault
         except Divergence as why:
             self.outcome.finding = Finding("divergence", "the spec", str(why))
+        finally:
+            if self.recorder:
+                self.recorder.flush()
         self._judge()
         self.outcome.seconds = min(duration, self.now) if self.outcome.finding or self.outcome.fault else duration
         if self.shadow:

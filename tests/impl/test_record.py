@@ -185,6 +185,45 @@ def test_a_broken_property_is_found_in_the_record(simulate: Any, tmp_path: Path)
     pytest.fail("no run violated Agreement")
 
 
+def caused(lines: list[dict[str, Any]], at: int, cause: Any) -> list[dict[str, Any]]:
+    return [
+        *lines[:at],
+        {**{k: v for k, v in lines[at].items() if k != "cause"}, **({"cause": cause} if cause else {})},
+        *lines[at + 1 :],
+    ]
+
+
+def test_each_step_of_its_own_accord_has_its_cause(simulate: Any, tmp_path: Path) -> None:
+    """A timer, or a request that a client has made before."""
+    lines = [json.loads(x) for x in simulate("raft", faults="", seconds=3, clients=2)[1].splitlines()]
+    timer, request, handler = (first(lines, action=a) for a in ("Timeout", "ClientRequest", "on RequestVote"))
+    client, number = lines[request]["cause"]
+    assert lines[timer]["cause"] == "timer" and "cause" not in lines[handler]
+    assert any(x["event"] == "invoke" and (x["node"], x["number"]) == (client, number) for x in lines[:request])
+    wrong = [(timer, None), (timer, [client, number]), (request, "timer"), (request, [client, number + 1]), (handler, "timer")]
+    for at, cause in wrong:
+        found = judged("raft", write(tmp_path / "bad", caused(lines, at, cause)))
+        assert found.rejected and "cause" in found.rejected.reasons[0], (at, cause)
+        assert found.place == f"{tmp_path / 'bad'}:{at + 1}"
+
+
+@pytest.mark.parametrize(
+    ("news", "said"),
+    [
+        (lambda x: [], "its pairs that are new"),
+        (lambda x: [["Server9", x[0][1]]], "something new for each key once"),
+        (lambda x: [*x, x[0]], "something new for each key once"),
+        (lambda x: [[x[0][0], {"nextIndex": 7, "matchIndex": 5}]], "after the step in the spec"),
+    ],
+)
+def test_what_is_new_in_a_map_is_checked(simulate: Any, tmp_path: Path, news: Callable[[Any], Any], said: str) -> None:
+    lines = [json.loads(x) for x in simulate("raft", faults="", seconds=3, clients=2)[1].splitlines()]
+    at = next(i for i, x in enumerate(lines) if isinstance(x.get("state", {}).get("progress"), list))
+    bad = {**lines[at], "state": {**lines[at]["state"], "progress": news(lines[at]["state"]["progress"])}}
+    found = judged("raft", write(tmp_path / "bad", [*lines[:at], bad, *lines[at + 1 :]]))
+    assert found.rejected and said in found.rejected.reasons[0], found.rejected
+
+
 def test_a_record_of_another_spec_is_refused(simulate: Any, tmp_path: Path) -> None:
     recorded(simulate, tmp_path / "good", "paxos", 1, 1)
     with pytest.raises(Mistake, match="a run of paxos, not of zab"):
