@@ -14,13 +14,15 @@ import msgspec
 
 from checker.conformance.lines import Log
 from checker.core.model import Model
+from checker.core.types import Enum, MapOf
 from checker.settings import Mistake
 
 KINDS = ("ev", "event", "type", "kind", "name", "action", "msg")
 NODES = ("node", "nid", "server", "process", "pid", "host", "replica", "id")
 CLOCKS = ("vc", "clock", "vclock", "vector_clock")
+SENDERS = ("from", "src", "sender", "source")
 MESSAGES = ("msg", "message", "header", "meta")
-MOST, FEW = 200_000, 12  # lines; different values that are listed
+MOST, FEW, MANY = 200_000, 12, 48  # lines; different values that are listed, and that are remembered
 
 
 class Fields:
@@ -36,8 +38,12 @@ class Fields:
             self._add("", line.data)
         if not self.n:
             raise Mistake(f"{log.name}: there are no lines in it")
-        self.event = next((k for k in KINDS if k in self.count and 2 * self.count[k] >= self.n and self._texts(k)), None)
-        self.node = next((k for k in NODES if 2 * self.count[k] >= self.n and len(self.values[k]) <= FEW), None)
+        often = [p for p in self.count if 2 * self.count[p] >= self.n and all(x.isidentifier() for x in p.split("."))]
+        self.node = _best([p for p in often if 0 < len(self.values[p]) <= FEW], NODES)
+        texts = [p for p in often if p != self.node and self.kinds[p]["text"]]
+        kinds = sorted((p for p in texts if 1 < len(self.values[p]) <= MANY), key=lambda p: -self.count[p])
+        kinds = [p for p in kinds if 10 * self.count[p] >= 9 * self.n] or kinds
+        self.event = _best(kinds, KINDS) or next(iter(kinds), None) or _best(texts, KINDS)
         self.clock = next((k for k in CLOCKS if k in self.kinds and self.kinds[k]["object"]), None)
 
     def _add(self, path: str, x: dict[str, Any]) -> None:
@@ -46,16 +52,30 @@ class Fields:
             self.count[p] += 1
             self.kinds.setdefault(p, Counter())[_kind(value)] += 1
             seen = self.values.setdefault(p, Counter())
-            if not isinstance(value, dict | list) and (len(seen) <= FEW or _text(value) in seen):
+            if not isinstance(value, dict | list) and (len(seen) <= MANY or _text(value) in seen):
                 seen[_text(value)] += 1
             if isinstance(value, dict) and p.count(".") < 2 and key not in CLOCKS:
                 self._add(p, value)
 
-    def _texts(self, key: str) -> bool:
-        return self.kinds[key]["text"] > 0
-
     def events(self) -> Counter[str]:
-        return Counter(_text(r.get(self.event)) for r in self.rows if self.event in r) if self.event else Counter()
+        """How often each kind of event is there."""
+        return Counter(_text(x) for r in self.rows if (x := _at(r, self.event)) is not None) if self.event else Counter()
+
+    def words(self, path: str) -> list[str]:
+        """The different texts of a field."""
+        return [x for v in self.values[path] if isinstance(x := msgspec.json.decode(v), str)] if self.kinds[path]["text"] else []
+
+
+def _best(paths: list[str], names: tuple[str, ...]) -> str | None:
+    """Of these fields the one that is least deep, and whose name comes first."""
+    known = [p for p in paths if p.rsplit(".", 1)[-1] in names]
+    return min(known, key=lambda p: (p.count("."), names.index(p.rsplit(".", 1)[-1])), default=None)
+
+
+def _at(row: Any, path: str) -> Any:
+    for key in path.split("."):
+        row = row.get(key) if isinstance(row, dict) else None
+    return row
 
 
 def _kind(x: Any) -> str:
@@ -70,7 +90,8 @@ def _text(x: Any) -> str:
 def starting(file: str, model: Model | None) -> str:
     """The text of a binding for a log.  Raises Mistake."""
     f = Fields(Log(file))
-    parts = [_head(f, file, model), _fields(f), _sizes(f, model), _order(f), _after(f, model), _events(f, model)]
+    parts = [_head(f, file, model), _fields(f), _sizes(f, model), _order(f), _after(f, model), _messages(f, model)]
+    parts.append(_events(f, model))
     return "\n".join(x for part in parts for x in part) + "\n"
 
 
@@ -95,7 +116,7 @@ def _sizes(f: Fields, model: Model | None) -> list[str]:
         source = f.node if name in model.processes and f.node else close  # type: ignore[union-attr]
         out.append(f'{name} = {{ from = "{source}" }}  # ?' if source else f"# {name} = …")
     for name in model.params if model else []:
-        close = _close(name.removeprefix("max_"), f)
+        close = _close(name.removeprefix("max_"), f, MESSAGES) or _close(name.removeprefix("max_"), f)
         out.append(f'{name} = {{ max = "{close}", plus = 1 }}  # ?' if close else f"# {name} = …")
     process = next((p for p in model.processes if p in model.sorts), None) if model else None
     names = ["", "[names]", f'self = "{process} = {f.node}"'] if process and f.node else []
@@ -108,14 +129,53 @@ def _order(f: Fields) -> list[str]:
 
 
 def _after(f: Fields, model: Model | None) -> list[str]:
-    """The variables of the spec with the fields that are called alike."""
-    out = ["[after]"]
+    """The variables of the spec with the fields that are called alike, or have their values."""
+    out, written = ["[after]"], dict[str, dict[str, str]]()
     for name, v in (model.vars if model else {}).items():
         if v.ghost:
             continue
         left = f"{name}[self]" if v.process and v.process in model.sorts else name  # type: ignore[union-attr]
-        close = _close(name, f, MESSAGES)
+        close, t = _close(name, f, MESSAGES), v.type.val if isinstance(v.type, MapOf) else v.type
+        if isinstance(t, Enum):
+            close = close or _valued(f, t.members)
+            same = {_key(m): m for m in t.members}
+            others = {w: same[_key(w)] for w in (f.words(close) if close else []) if _key(w) in same and w not in t.members}
+            written.setdefault(t.name, {}).update(others)
         out.append(f'"{left}" = "{close}"  # ?' if close else f'# "{left}" = "…"')
+    for t_name, others in written.items():
+        rows = [f'{_text(w)} = "{m}"' for w, m in others.items()]
+        out += ["", f"[values.{t_name}]", *rows] if rows else []
+    return [*out, ""]
+
+
+def _valued(f: Fields, members: tuple[str, ...]) -> str | None:
+    """The field of which most values are members of an enumeration."""
+    known = {_key(m) for m in members}
+    hits = {p: [_key(w) in known for w in f.words(p)] for p in f.count if p not in (f.node, f.event)}
+    best = max(hits, key=lambda p: sum(hits[p]), default=None)
+    return best if best and sum(hits[best]) > 1 and 2 * sum(hits[best]) >= len(hits[best]) else None
+
+
+def _messages(f: Fields, model: Model | None) -> list[str]:
+    """Where messages of the spec stand: an object with a field whose values are called like them."""
+    called = {_key(n): n for n in (model.messages if model else {})}
+    found = [(p, hits) for p in f.count if "." in p and (hits := [w for w in f.words(p) if _key(w) in called])]
+    if not found:
+        return []
+    path, hits = max(found, key=lambda x: len(x[1]))
+    where, kind = path.rsplit(".", 1)
+    out = [
+        "[receive]",
+        f'when = "has({where})"  # ? if such lines receive it; what they send belongs into [send]',
+        f'message = "{where}"',
+    ]
+    sender = next((s for s in SENDERS if f"{where}.{s}" in f.count or s in f.count), None)
+    at = f'{where}["{sender}"]' if sender and f"{where}.{sender}" in f.count else f'_["{sender}"]'
+    out += [f"# from = '{at}'"] if sender else []
+    for w in hits:
+        out += ["", f"[message.{called[_key(w)]}]", f"when = \"{kind} == '{w}'\""]
+        fields = [n for n, _ in model.messages[called[_key(w)]].payload.fields]  # type: ignore[union-attr]
+        out += [f'# {n} = "…"' for n in fields if f"{where}.{n}" not in f.count]
     return [*out, ""]
 
 
@@ -142,7 +202,7 @@ def _close(name: str, f: Fields, but: tuple[str, ...] = ()) -> str | None:
     """The field whose last part is called most alike; none inside of those of `but`."""
     ends: dict[str, str] = {}
     for p in sorted(f.count, key=lambda p: p.count("."), reverse=True):
-        if all(part.isidentifier() for part in p.split(".")) and p.split(".")[0] not in but:
+        if all(part.isidentifier() for part in p.split(".")) and not set(p.split(".")[:-1]) & {*but}:
             ends[_key(p.rsplit(".", 1)[-1])] = p
     found = get_close_matches(_key(name), ends, 1, 0.75)
     return ends[found[0]] if found else None

@@ -43,3 +43,41 @@ def test_mistakes(tmp_path: Path, capsys: Any) -> None:
     empty.write_text("")
     assert run(["new", "--binding", str(empty)]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+TWO_PHASE = [
+    {"host": "a", "what": "prepare", "st": "PREPARED"},
+    {"host": "coord", "what": "got", "pkt": {"kind": "prepared", "from": "a"}},
+    {"host": "coord", "what": "decide"},
+    {"host": "a", "what": "got", "pkt": {"kind": "commit"}, "st": "COMMITTED"},
+]
+
+
+def test_it_finds_messages_and_values_in_fields_of_other_names(tmp_path: Path, capsys: Any) -> None:
+    log = tmp_path / "log.ndjson"
+    log.write_text("".join(json.dumps(x) + "\n" for x in TWO_PHASE))
+    assert run(["new", "--binding", str(log), "--spec", "two_phase_commit"]) == 0
+    found = tomllib.loads(capsys.readouterr().out)
+    assert found["after"] == {"rm_state[self]": "st"}
+    assert found["values"] == {"RMState": {"PREPARED": "prepared", "COMMITTED": "committed"}}
+    assert found["receive"] == {"when": "has(pkt)", "message": "pkt"}
+    assert found["message"]["Prepared"]["when"] == "kind == 'prepared'" and "Commit" in found["message"]
+    assert {e["when"] for e in found["event"]} == {f"what == '{w}'" for w in ("prepare", "got", "decide")}
+
+
+def test_it_finds_events_inside_of_an_object_that_every_line_has(tmp_path: Path, capsys: Any) -> None:
+    log = tmp_path / "log.ndjson"
+    rows = [{"msg": "trace", "event": {"name": n, "nid": "1", "msg": {"type": t}}} for n, t in (("Send", "A"), ("Tick", "B"))]
+    log.write_text("".join(json.dumps(x) + "\n" for x in rows))
+    assert run(["new", "--binding", str(log)]) == 0
+    found = tomllib.loads(capsys.readouterr().out)
+    assert found["order"]["node"] == "event.nid"
+    assert {e["when"] for e in found["event"]} == {"event.name == 'Send'", "event.name == 'Tick'"}
+
+
+def test_a_binding_that_says_nothing_is_told_so(tmp_path: Path, capsys: Any) -> None:
+    log, binding = tmp_path / "log.ndjson", tmp_path / "binding.toml"
+    log.write_text("".join(json.dumps(x) + "\n" for x in TWO_PHASE))
+    binding.write_text("[sizes]\nRM = ['a']\n[[event]]\nwhen = 'true'\n")
+    assert run(["validate", "two_phase_commit", str(log), "--binding", str(binding)]) == 0
+    assert "nothing was held against the spec" in capsys.readouterr().out
