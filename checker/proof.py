@@ -7,13 +7,15 @@ and the search says whether it is.  The invariant: a verdict is as strong as its
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from checker.answer import Answer, Request, Unable, explain, explore_with
 from checker.core.bind import Instance
 from checker.core.types import Bool, Enum
+from checker.deadline import Late, paused, until, within
 from checker.engines.replay import judged
 from checker.engines.smt import plan as p
 from checker.engines.smt.bmc import check as bmc
@@ -28,13 +30,15 @@ CTI_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How to prove.  `timeout`: seconds for each query; `max_states`: how far to look for a counterexample."""
+    """How to prove.  `timeout`: seconds for each query; `max_states`: how far to look for a counterexample;
+    `end`: when all must be over (as time.perf_counter counts)."""
 
     k: int = 1
     jobs: int = 1
     timeout: float | None = None
     deadlock: bool = True
     max_states: int = 1_000_000
+    end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,13 @@ class Proof:
         params = self.instance.model.params
         return {n: self.instance.sizes[n] for n, d in params.items() if isinstance(d.type, Bool | Enum)}
 
+    def cut_short(self) -> None:
+        """The time was over: what was not answered is unknown, and a counterexample that was not looked into is not shown."""
+        known = {a.query for a in self.answered}
+        self.answered += [Answered(q, "unknown", 0.0) for q in self.plan.rest(self.implied) if q not in known]
+        if self.found is None:
+            self.cti = self.step = self.label = self.shown = None
+
     @property
     def where(self) -> Instance:
         """The instance of the counterexample."""
@@ -104,28 +115,62 @@ class Proof:
 def prove(instance: Instance, settings: Settings, progress: Callable[[Answered], None] | None = None) -> Proof:
     """Asks everything, and looks into what was refuted.  Raises TooLarge, Disagreement (a bug)."""
     started = time.perf_counter()
-    induction = Induction(instance, settings.k, settings.deadlock)
+    with encoding(settings):
+        induction = Induction(instance, settings.k, settings.deadlock)
     actions = [a.name for a in induction.template.program.actions]
-    built = time.perf_counter()
     proof = Proof(instance, settings, induction.plan, actions, [])
-    ask_all(proof, induction.ask, progress)
-    solved = time.perf_counter()
-    _look_into(proof, induction)
-    done = time.perf_counter()
-    proof.seconds = {"encode": built - started, "solve": solved - built, "explain": done - solved}
+    proof.seconds = {"encode": time.perf_counter() - started, "solve": 0.0, "explain": 0.0}
+    stages(proof, solve=lambda: ask_all(proof, induction.ask, progress), explain=lambda: _look_into(proof, induction))
     return proof
+
+
+@contextmanager
+def encoding(settings: Settings) -> Iterator[None]:
+    """Whatever is asked must be written first.  Raises Unable if there is no time for that."""
+    try:
+        with until(settings.end):
+            yield
+    except Late as why:
+        if settings.end is None:
+            raise
+        unable = Unable("the time was over before the questions were written")
+        unable.hint = "a longer --time-limit"
+        raise unable from why
+
+
+def stages(proof: Proof, **works: Callable[[], None]) -> None:
+    """The stages of a proof, each timed.  If the time is over, what has not been answered is unknown."""
+    try:
+        with until(proof.settings.end):
+            for name, work in works.items():
+                started = time.perf_counter()
+                try:
+                    work()
+                finally:
+                    proof.seconds[name] = time.perf_counter() - started
+    except Late:
+        if proof.settings.end is None:
+            raise
+        proof.cut_short()
 
 
 def ask_all(proof: Proof, ask: Ask, progress: Callable[[Answered], None] | None = None, late: float = 1.0) -> None:
     """Asks every query of the plan: first what is implied in one state.  `late`: how many time-outs one query may take."""
     settings, plan = proof.settings, proof.plan
     for name in plan.invariants:
-        _note(proof, ask(plan.implied(name, proof.implied), settings.timeout), progress)
+        _note(proof, ask(plan.implied(name, proof.implied), within(settings.end, settings.timeout)), progress)
     queries = plan.rest(proof.implied)
     limit = None if settings.timeout is None else settings.timeout * late
-    within = lambda q, _: ask(q, settings.timeout)  # noqa: E731
-    for a in answers(queries, within, settings.jobs, limit):
-        _note(proof, a, progress)
+
+    def in_time(q: Query, _: float | None) -> Answered:
+        try:
+            return ask(q, within(settings.end, settings.timeout))
+        except Late:
+            return Answered(q, "unknown", 0.0)
+
+    with paused():
+        for a in answers(queries, in_time, settings.jobs, within(settings.end, limit)):
+            _note(proof, a, progress)
     order = {q: i for i, q in enumerate(queries)}
     proof.answered.sort(key=lambda a: order.get(a.query, -1))
 
@@ -155,7 +200,7 @@ def _look_into(proof: Proof, induction: Induction) -> None:
     refuted = proof.status("refuted")
     if not refuted:
         return
-    proof.cti = find(induction, refuted[0].query, settings.timeout or CTI_SECONDS)
+    proof.cti = find(induction, refuted[0].query, within(settings.end, settings.timeout or CTI_SECONDS) or CTI_SECONDS)
     if proof.cti is not None:
         judge(proof)
 
@@ -199,7 +244,7 @@ def _explained(proof: Proof, result: Result) -> Answer:
 def counterexample(instance: Instance, settings: Settings) -> Answer | None:
     """A behaviour of an instance that ends in something wrong, by native search."""
     try:
-        with explore_with(instance, Limits(max_states=settings.max_states), settings.deadlock) as (_, r):
+        with explore_with(instance, _limits(settings), settings.deadlock) as (_, r):
             if r.trace is None:
                 return None
             answer = Answer(Request(instance.model.name, deadlock=settings.deadlock), instance, r)
@@ -209,10 +254,14 @@ def counterexample(instance: Instance, settings: Settings) -> Answer | None:
         return None
 
 
+def _limits(settings: Settings) -> Limits:
+    return Limits(max_states=settings.max_states, time_limit=within(settings.end, None))
+
+
 def _label(instance: Instance, cti: Cti, settings: Settings) -> tuple[Label, Result | None]:
     """Is it reachable?  By native search; and if so, a behaviour from an initial state."""
     try:
-        with explore_with(instance, Limits(max_states=settings.max_states), settings.deadlock) as (search, r):
+        with explore_with(instance, _limits(settings), settings.deadlock) as (search, r):
             if r.trace is not None:
                 return Label(True, r.distinct_states, r.depth, r.symmetry), r
             if r.exhaustive:

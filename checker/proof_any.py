@@ -16,15 +16,16 @@ from typing import Any
 from checker.core.bind import BindError, Instance, bind
 from checker.core.operators.table import TypeMismatch
 from checker.core.types import Infinite, Int
+from checker.deadline import within
 from checker.engines.smt.cti import find
 from checker.engines.smt.induction import Induction
 from checker.engines.smt.plan import POSSIBLE, Answered, Query
 from checker.engines.smt.terms import TooLarge
 from checker.engines.smt.unbounded.induction import Unbounded, encode
 from checker.engines.smt.unbounded.small import Small
-from checker.proof import Proof, Settings, ask_all, counterexample, judge
+from checker.proof import Proof, Settings, ask_all, counterexample, encoding, judge, stages
 
-TIMEOUT, LOOKING = 10.0, 30.0  # seconds: of a query; of the search for a counterexample at small sizes
+TIMEOUT, LOOKING, LOOK = 10.0, 30.0, 5.0  # seconds: of a query; of the search for a counterexample at small sizes; of each
 ATTEMPTS = 12  # a query has several cases, and is asked again in other words
 LARGEST = 4  # of a sort
 
@@ -32,17 +33,21 @@ LARGEST = 4  # of a sort
 def prove_any(instance: Instance, settings: Settings, progress: Callable[[Answered], None] | None = None) -> Proof:
     """Asks everything without sizes; of the instance only switches and faults count.  Raises Refused."""
     started = time.perf_counter()
-    proof, encoded = prepare(instance, settings)
-    built = time.perf_counter()
-    ask_all(proof, encoded.ask, progress, ATTEMPTS)
-    solved = time.perf_counter()
+    with encoding(settings):
+        proof, encoded = prepare(instance, settings)
+    proof.seconds = {"encode": time.perf_counter() - started, "solve": 0.0, "explain": 0.0}
+    stages(proof, solve=lambda: ask_all(proof, encoded.ask, progress, ATTEMPTS), explain=lambda: _look_into(proof, encoded))
+    if proof.found is None and proof.cti is None:
+        _settle(proof, None)
+    return proof
+
+
+def _look_into(proof: Proof, encoded: Unbounded) -> None:
+    """What is behind what is not proved: at small sizes, then in the instance that was named."""
     if proof.status("refuted") or proof.status("unknown"):
         _confirm(proof, encoded)
         if proof.found is None:
             _explore(proof)
-    done = time.perf_counter()
-    proof.seconds = {"encode": built - started, "solve": solved - built, "explain": done - solved}
-    return proof
 
 
 def prepare(instance: Instance, settings: Settings) -> tuple[Proof, Unbounded]:
@@ -51,6 +56,7 @@ def prepare(instance: Instance, settings: Settings) -> tuple[Proof, Unbounded]:
     proof = Proof(instance, settings, None, [], [])  # type: ignore[arg-type]
     encoded = encode(instance.model, instance.model.instances[instance.name], proof.switches)
     proof.plan, proof.actions = encoded.plan, [s.name for s in encoded.steps]
+    encoded.end = settings.end
     encoded.small = Small(instance, proof.actions, {n: len(f.pos.sexpr()) for n, f in encoded.good.items()})
     proof.scope = tuple(encoded.scope())
     return proof, encoded
@@ -58,6 +64,7 @@ def prepare(instance: Instance, settings: Settings) -> tuple[Proof, Unbounded]:
 
 def _confirm(proof: Proof, encoded: Unbounded) -> None:
     """The smallest instance in which something open has a counterexample; what has none is unknown."""
+    settings = proof.settings
     end, last = time.perf_counter() + LOOKING, ""
     asked = [a.query for a in (*proof.status("refuted"), *proof.status("unknown"))]
     for small in _small(proof.instance):
@@ -69,8 +76,8 @@ def _confirm(proof: Proof, encoded: Unbounded) -> None:
             continue
         for q in asked:
             finite = _at(q, encoded, induction)
-            if finite is not None and induction.ask(finite, 5.0).status == "refuted":
-                proof.cti = find(induction, finite, 5.0)
+            if finite is not None and induction.ask(finite, within(settings.end, LOOK)).status == "refuted":
+                proof.cti = find(induction, finite, within(settings.end, LOOK) or LOOK)
                 if proof.cti is not None:
                     proof.shown = small
                     _settle(proof, q)

@@ -6,8 +6,9 @@ the reachable states by the native search.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from checker.proof import Proof, Settings
 
 Answered = TypeVar("Answered")
+LAST, LEAST = 5.0, 1.0  # seconds of a search for lemmas that are kept for the proof without: at most; at least
 METHODS = ("induction", "k-induction", "bmc")
 
 
@@ -188,9 +190,12 @@ def _found(asked: Asked, instance: Instance) -> Inductive | None:
     from checker.proof import prove
     from checker.proof_any import prove_any
 
-    settings = _settings(asked)
-    found = Finder(instance, settings, asked.unbounded, asked.time_limit or SECONDS).run()
-    proof = found.proof or (prove_any if asked.unbounded else prove)(instance, settings)
+    settings, limit = _settings(asked), asked.time_limit or SECONDS
+    end = time.perf_counter() + limit
+    found = Finder(instance, settings, asked.unbounded, limit - min(LAST, limit / 5)).run()
+    proof = found.proof or (prove_any if asked.unbounded else prove)(
+        instance, replace(settings, end=max(end, time.perf_counter() + LEAST))
+    )
     return Inductive(asked, proof, found)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import z3
 
 from checker.core.types import Enum, Sort, Type, Value
+from checker.deadline import Late
 from checker.engines.smt import plan as p
 from checker.engines.smt.plan import Query
 from checker.engines.smt.unbounded.expr import Env, Expressions
@@ -23,7 +24,7 @@ from checker.engines.smt.unbounded.formula import F, any_of, constants, deepen, 
 from checker.engines.smt.unbounded.induction import Unbounded
 from checker.engines.smt.unbounded.values import NeedsNumbers, Refused
 from checker.lemmas.atoms import Atom, Clause, Words
-from checker.lemmas.backward import INITIALLY, Asked, Late, Needed, Target, Undecided, named
+from checker.lemmas.backward import INITIALLY, Asked, Needed, Target, Undecided, named
 from checker.lemmas.samples import Bits, Tables
 
 SMALL = (1, 2, 3)  # how many elements each sort may have in a counterexample

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from checker.deadline import Late
 from checker.engines.smt.plan import PRESERVED, Query
 from checker.lemmas.atoms import Clause
 from checker.lemmas.pool import Pool
@@ -21,10 +22,6 @@ from checker.lemmas.samples import Bits, Tables
 
 MOST_STEPS = 40  # lemmas that are tried for one query
 INITIALLY = "initially"
-
-
-class Late(Exception):
-    """The time is over."""
 
 
 class Undecided(Exception):

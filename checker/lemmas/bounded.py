@@ -11,13 +11,14 @@ import z3
 from checker.core.bind import Instance
 from checker.core.meaning import State
 from checker.core.types import Value
+from checker.deadline import Late
 from checker.engines.smt import plan as p
 from checker.engines.smt.bits import Bit, all_of, any_of, negation
 from checker.engines.smt.expr import Expressions
 from checker.engines.smt.induction import Induction
 from checker.engines.smt.plan import Query
 from checker.lemmas.atoms import Clause, Words
-from checker.lemmas.backward import Asked, Late, Needed, Target, named
+from checker.lemmas.backward import Asked, Needed, Target, named
 from checker.lemmas.samples import Bits, Judge, Tables
 
 SAME = 6  # bad states of one query that are looked at together

@@ -18,6 +18,7 @@ from checker.core.meaning import State
 from checker.core.model import Model
 from checker.core.operators.table import TypeMismatch
 from checker.core.types import Bool, Enum, Infinite, Int
+from checker.deadline import Late, left, until
 from checker.engines.smt import plan as p
 from checker.engines.smt.plan import Answered, Query
 from checker.engines.smt.terms import TooLarge
@@ -25,7 +26,7 @@ from checker.engines.smt.unbounded.induction import Unbounded
 from checker.language.load import load_model
 from checker.lemmas.anysize import AnySize, harmless
 from checker.lemmas.atoms import Atom, Clause, Words
-from checker.lemmas.backward import Backward, Late, Tried
+from checker.lemmas.backward import Backward, Tried
 from checker.lemmas.bounded import Bounded
 from checker.lemmas.pool import Pool
 from checker.lemmas.samples import Judge
@@ -36,6 +37,7 @@ from checker.verdict import Limits, Verdict
 SECONDS = 120.0  # for everything, if nothing else is said
 MOST_STATES, MORE_STATES = 20_000, 2_000  # of the instance that is looked at, of each that only judges
 MOST_IDENTITIES, MOST_NUMBER = 3, 3  # of a sort, of a parameter, where lemmas are looked for
+EXPLORING = 10.0  # seconds, for each
 MANY = 5  # identities that form quorums
 VARIABLES, LITERALS = 4, 4  # of a lemma
 
@@ -65,6 +67,7 @@ class Finder:
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
         self.end = self.started + self.seconds
+        self.settings = replace(self.settings, end=self.end)
         self.model: Model = self.instance.model
         self.samples: list[tuple[Instance, list[State]]] = []
         self.fine = True
@@ -75,7 +78,8 @@ class Finder:
     def run(self) -> Found:
         """Looks for lemmas until there is a proof.  Raises Refused."""
         try:
-            self.found.why = self._search() or ""
+            with until(self.end):
+                self.found.why = self._search() or ""
         except Late:
             self.found.why = "the time was over"
         except TooLarge as why:
@@ -114,7 +118,7 @@ class Finder:
         self.found.sizes = ", ".join(f"{n} = {v}" for n, v in where.sizes.items() if n in self._open_sizes())
         judge = next(j for j, _ in judges if j.instance is where)
         deadlock = self.settings.deadlock and not self.unbounded
-        self._late()
+        left(self.end)
         oracle = Bounded(where, self.words, judge, deadlock, self.end)
         search: Backward = Backward(oracle, pool, tried)
         clauses = search.run()
@@ -135,12 +139,8 @@ class Finder:
         return None if self.found.proof else "with what was found the proof does not go through"
 
     def _judge(self, instance: Instance) -> Judge:
-        self._late()
+        left(self.end)
         return Judge(instance, self.words.atoms)
-
-    def _late(self) -> None:
-        if time.perf_counter() > self.end:
-            raise Late
 
     def _name(self, clauses: list[Clause]) -> None:
         self.names = dict(zip(self._fresh(), clauses, strict=False))
@@ -175,8 +175,8 @@ class Finder:
 
     def _sample(self, instance: Instance, most: int) -> bool:
         """Adds up to so many states of an instance to the samples; were these all?"""
-        self._late()
-        states, fine, whole = explored(instance, self.settings, most)
+        left(self.end)
+        states, fine, whole = explored(instance, self.settings, most, min(EXPLORING, left(self.end)))
         self.fine = self.fine and fine
         if fine and states and (whole or most == MORE_STATES):
             self.samples.append((instance, states))
@@ -261,7 +261,7 @@ class Finder:
         }
 
         def ask(q: Query) -> Answered:
-            self._late()
+            left(self.end)
             where = proof.actions[q.action] if q.action is not None else ""
             given = hints.get((q.kind, q.target, where))
             if given is not None and q.kind != p.INITIALLY:
@@ -284,12 +284,13 @@ class Finder:
         return proof
 
 
-def explored(instance: Instance, settings: Settings, most: int) -> tuple[list[State], bool, bool]:
+def explored(instance: Instance, settings: Settings, most: int, seconds: float) -> tuple[list[State], bool, bool]:
     """States of an instance, whether nothing is wrong in them, and whether they are all."""
     from checker.answer import Unable, explore_with
 
     try:
-        with explore_with(instance, Limits(max_states=most, time_limit=10.0), settings.deadlock) as (search, result):
+        limits = Limits(max_states=most, time_limit=seconds)
+        with explore_with(instance, limits, settings.deadlock) as (search, result):
             fine = result.verdict in (Verdict.HOLDS, Verdict.UNKNOWN) or result.trace is None
             return list(search.states()), fine, result.exhaustive
     except Unable:

@@ -19,6 +19,7 @@ import z3
 
 from checker.core.model import InstanceDecl, Model, Property
 from checker.core.types import MapOf
+from checker.deadline import within
 from checker.engines.smt import plan as p
 from checker.engines.smt.plan import Answered, Plan, Query
 from checker.engines.smt.unbounded.claims import told
@@ -43,6 +44,7 @@ class Unbounded:
     params: dict[str, Any]
     numbers: bool = False
     small: Small | None = None  # who is asked first; None: nobody
+    end: float | None = None  # when everything must be over
     plan: Plan = field(init=False)
     steps: list[Step] = field(init=False)
 
@@ -236,6 +238,7 @@ class Unbounded:
                 yield everything, "unknown"
 
     def _check(self, formulas: list[Any], timeout: float | None, seed: int) -> Any:
+        timeout = within(self.end, timeout)
         solver = z3.Solver()
         solver.set("random_seed", seed)
         solver.set("auto_config", seed % 2 == 0)  # without it the solver works otherwise, which may be what helps
