@@ -3,9 +3,9 @@ counterexample.
 
 Every declared variable is a TLA+ variable of its name; identities are model values, enum members strings, records records, a
 message is a pair of its name and a record, sequences are TLA+ sequences (from 1), bags are functions to counts. An action is
-one operator: its statements become LETs for what was assigned so far, and the primes stand at the end. A spec fault is a step
-that sets `fault`, which the invariant `NoFault` forbids; so TLC's counterexample to a fault is one step longer than ours.
-`reachable` has no counterpart and is left out.
+one operator. A statement names what it makes by `\\E x \\in {value}`, which TLC evaluates once (a LET of an action at each use),
+or primes the variable, where nothing can fail after it. A spec fault is a step that sets `fault`, which the invariant `NoFault`
+forbids; so TLC's counterexample to a fault is one step longer than ours. `reachable` has no counterpart and is left out.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ RESERVED = frozenset(
     EXTENDS HAVE HIDE IF IN INSTANCE LAMBDA LEMMA LET LOCAL MODULE NEW OBVIOUS OMITTED OTHER PICK PROOF
     PROPOSITION PROVE QED RECURSIVE SF SUBSET SUFFICES TAKE THEN THEOREM UNCHANGED UNION USE VARIABLE VARIABLES WF
     WITH WITNESS STRING BOOLEAN TRUE FALSE Nat Int Seq Len Head Tail Append SubSeq Cardinality Next Init Spec vars
-    none fault Permutations SelectSeq FloorDiv FloorMod Max Min SumOver BagCount BagAdd BagRemove BagSize Elems
+    none fault Permutations SelectSeq FloorDiv FloorMod Max Min Larger Smaller SumOver BagCount BagAdd BagRemove BagSize Elems
     NoFault Bound Symmetry Terminal
     """.split()  # noqa: SIM905
 )
@@ -88,6 +88,8 @@ FloorDiv(a__, b__) == IF b__ > 0 THEN a__ \div b__ ELSE (-a__) \div (-b__)
 FloorMod(a__, b__) == a__ - b__ * FloorDiv(a__, b__)
 Max(S__) == CHOOSE x__ \in S__ : \A y__ \in S__ : y__ <= x__
 Min(S__) == CHOOSE x__ \in S__ : \A y__ \in S__ : x__ <= y__
+Larger(a__, b__) == IF a__ < b__ THEN b__ ELSE a__
+Smaller(a__, b__) == IF b__ < a__ THEN b__ ELSE a__
 RECURSIVE SumOver(_, _)
 SumOver(f__, S__) == IF S__ = {} THEN 0 ELSE LET x__ == CHOOSE x__ \in S__ : TRUE IN f__[x__] + SumOver(f__, S__ \ {x__})
 BagCount(b__, x__) == IF x__ \in DOMAIN b__ THEN b__[x__] ELSE 0
@@ -127,6 +129,7 @@ class Exporter:
         self.low = Lowering(instance, expand=False)
         self.vars = {n: identifier(n) for n in instance.vars}
         self.enums: dict[str, Enum] = {}
+        self.constants: dict[str, str] = {}  # sets of sets, as quorums are: TLC evaluates a definition without arguments once
         self.locals: dict[str, str] = {}
         self.scope: list[str] = []
         self.used = {*self.vars.values(), *map(identifier, instance.sorts), *self._identities()}
@@ -145,6 +148,12 @@ class Exporter:
         self.used.add(name)
         return name
 
+    def _constant(self, value: str) -> str:
+        """The name of a definition of its own."""
+        if value not in self.constants:
+            self.constants[value] = self._unused(f"Sets_{k}" for k in count(1))
+        return self.constants[value]
+
     @property
     def module(self) -> str:
         return identifier(self.instance.model.name)
@@ -156,6 +165,15 @@ class Exporter:
         props = self.properties()
         stay = ["Terminal /\\ UNCHANGED vars"] if self._may_end() else []
         steps = "\n".join(f"   \\/ {call}" for call in [*(call for _, call in actions), *stay])
+        asked = [
+            f"Terminal == {self.expr(i.terminal, self._now()) if self.deadlock else 'TRUE'}",
+            f"Next ==\n    /\\ fault = FALSE\n    /\\ {_indent(steps, 4).strip()}\n",
+            "Spec == Init /\\ [][Next]_vars",
+            *self._no_fault(),
+            *([f"Bound == {self._where_defined(i.bound)}"] if i.bound else []),
+            *(f"{n} == {e}" for n, e in props),
+            "Symmetry == " + (" \\cup ".join(f"Permutations({identifier(s)})" for s in i.sorts) or "{}"),
+        ]
         every = ", ".join([*self.vars.values(), "fault"])
         body = [
             f"{'-' * 20} MODULE {self.module} {'-' * 20}",
@@ -167,16 +185,11 @@ class Exporter:
             f"VARIABLES {every}",
             f"vars == <<{every}>>",
             HELPERS,
-            *self._orders(),
+            *self._orders(),  # these two: what has been met in all of the above
+            *(f"{name} == {value}" for value, name in self.constants.items()),
             f"Init ==\n{init}\n",
             *(text for text, _ in actions),
-            f"Terminal == {self.expr(i.terminal, self._now()) if self.deadlock else 'TRUE'}",
-            f"Next ==\n    /\\ fault = FALSE\n    /\\ {_indent(steps, 4).strip()}\n",
-            "Spec == Init /\\ [][Next]_vars",
-            *self._no_fault(),
-            *([f"Bound == {self._where_defined(i.bound)}"] if i.bound else []),
-            *(f"{n} == {e}" for n, e in props),
-            "Symmetry == " + (" \\cup ".join(f"Permutations({identifier(s)})" for s in i.sorts) or "{}"),
+            *asked,
             "=" * 60,
             "",
         ]
@@ -275,6 +288,8 @@ class Exporter:
             case Check():
                 good = self.block(rest, names, start)
                 return f"/\\ IF {self.expr(s.cond, names)}\n   THEN\n{_indent(good, 6)}\n   ELSE {self._faulty(start)}"
+            case LetStmt() if isinstance(s.value, Local | Const):
+                return self.block(tuple(_substituted(x, {s.name: s.value}) for x in rest), names, start)
             case LetStmt():
                 value = self.expr(s.value, names)
                 with self._binding(s.name) as name:
@@ -304,12 +319,14 @@ class Exporter:
             self.locals[name] = outer
 
     def _let(self, name: str, value: str, body: str) -> str:
-        return f"/\\ LET {name} == {value} IN\n{_indent(body, 6)}"
+        if name.endswith("'"):
+            return f"/\\ {name} = {value}\n{body}"
+        return f"/\\ \\E {name} \\in {{{value}}} :\n{_indent(body, 6)}"
 
     def _end(self, names: Names, start: bool) -> str:
         if start:
             return "\n".join([f"/\\ {v} = {names.vars[n]}" for n, v in self.vars.items()] + ["/\\ fault = FALSE"])
-        changed = [f"/\\ {v}' = {names.vars[n]}" for n, v in self.vars.items() if names.vars[n] != v]
+        changed = [f"/\\ {v}' = {names.vars[n]}" for n, v in self.vars.items() if names.vars[n] not in (v, f"{v}'")]
         same = [v for n, v in self.vars.items() if names.vars[n] == v] + ["fault"]
         return "\n".join([*changed, f"/\\ UNCHANGED <<{', '.join(same)}>>"])
 
@@ -318,11 +335,15 @@ class Exporter:
             return " /\\ ".join(["fault = TRUE", *(f"{v} = none" for v in self.vars.values())])
         return f"fault' = TRUE /\\ UNCHANGED <<{', '.join(self.vars.values())}>>"
 
-    def _new(self, var: str) -> str:
+    def _new(self, var: str, rest: tuple[Stmt, ...], start: bool) -> str:
+        """What an assigned value is called: the primed variable, if the step can neither fail nor assign it again."""
+        later = list(statements(rest))
+        if not start and not any(isinstance(s, Check) or (isinstance(s, Assign) and s.var == var) for s in later):
+            return f"{self.vars[var]}'"
         return self._unused(f"{self.vars[var]}_{k}" for k in count(1))
 
     def _assign(self, s: Assign, rest: tuple[Stmt, ...], names: Names, start: bool) -> str:
-        name = self._new(s.var)
+        name = self._new(s.var, rest, start)
         if start and s.path:
             return self._start_cells(s, rest, names)
         value = self.expr(s.value, names)
@@ -336,7 +357,7 @@ class Exporter:
         assert isinstance(key, Expr)
         cell = f"({self.expr(key, names)} :> {self.expr(s.value, names)})"
         so_far = names.vars[s.var]
-        name = self._new(s.var)
+        name = self._new(s.var, rest, True)
         value = f"{so_far} @@ {cell}" if so_far else cell
         return self._let(name, value, self.block(rest, Names({**names.vars, s.var: name}), True))
 
@@ -362,7 +383,7 @@ class Exporter:
         merged, lets = dict(names.vars), []
         sides = [self._effects(side, names) for side in (s.then, s.orelse)]
         for var in dict.fromkeys(x.var for x in inner if isinstance(x, Assign)):
-            name = self._new(var)
+            name = self._new(var, rest, start)
             then, orelse = (side.get(var, names.vars[var]) for side in sides)
             lets.append((name, f"IF {cond} THEN {then} ELSE {orelse}"))
             merged[var] = name
@@ -472,6 +493,8 @@ class Exporter:
             return self.expr(x, names)
 
         match e:
+            case Const(Set(Set())) if e.value:
+                return self._constant(self.value(e.value, e.type))
             case Const():
                 return self.value(e.value, e.type)
             case Local():
@@ -614,6 +637,8 @@ class Exporter:
     def _fits(self, x: str, a: Type, t: Type) -> str:
         """Is x, of type a, a value of type t?"""
         match a, t:
+            case _ if a == t:
+                return "TRUE"
             case Int(), Int(lo, hi):
                 return f"({lo} <= {x} /\\ {x} <= {hi})"
             case _, Option(e):
@@ -636,7 +661,8 @@ class Exporter:
                 self.fresh += 1
                 y = f"y_{self.fresh}"
                 short = "TRUE" if cap is None else f"{size} <= {cap}"
-                return f"({short} /\\ \\A {y} \\in {inner} : {self._fits(y, f, g)})"
+                each = f"\\A {y} \\in {inner} : {self._fits(y, f, g)}"
+                return f"({short})" if f == g else f"({short} /\\ {each})"
             case MapOf(k, f), MapOf(_, g):
                 self.fresh += 1
                 y = f"y_{self.fresh}"
@@ -654,8 +680,8 @@ SIMPLE = {
     "div": "FloorDiv({0}, {1})",
     "mod": "FloorMod({0}, {1})",
     "neg": "(-{0})",
-    "min2": "Min({{{0}, {1}}})",
-    "max2": "Max({{{0}, {1}}})",
+    "min2": "Smaller({0}, {1})",
+    "max2": "Larger({0}, {1})",
     "union": "({0} \\cup {1})",
     "inter": "({0} \\cap {1})",
     "diff": "({0} \\ {1})",

@@ -11,6 +11,8 @@ FloorDiv(a__, b__) == IF b__ > 0 THEN a__ \div b__ ELSE (-a__) \div (-b__)
 FloorMod(a__, b__) == a__ - b__ * FloorDiv(a__, b__)
 Max(S__) == CHOOSE x__ \in S__ : \A y__ \in S__ : y__ <= x__
 Min(S__) == CHOOSE x__ \in S__ : \A y__ \in S__ : x__ <= y__
+Larger(a__, b__) == IF a__ < b__ THEN b__ ELSE a__
+Smaller(a__, b__) == IF b__ < a__ THEN b__ ELSE a__
 RECURSIVE SumOver(_, _)
 SumOver(f__, S__) == IF S__ = {} THEN 0 ELSE LET x__ == CHOOSE x__ \in S__ : TRUE IN f__[x__] + SumOver(f__, S__ \ {x__})
 BagCount(b__, x__) == IF x__ \in DOMAIN b__ THEN b__[x__] ELSE 0
@@ -20,76 +22,63 @@ BagSize(b__) == SumOver(b__, DOMAIN b__)
 Elems(s__) == {s__[i__] : i__ \in DOMAIN s__}
 
 Init ==
-    /\ LET tm_3 == "init" IN
-          /\ LET ready_2 == {} IN
-                /\ LET rm_state_6 == (RM_1 :> "working") IN
-                      /\ LET rm_state_8 == rm_state_6 @@ (RM_2 :> "working") IN
-                            /\ LET rm_state_10 == rm_state_8 @@ (RM_3 :> "working") IN
-                                  /\ LET sent_Prepared_2 == {} IN
-                                        /\ LET sent_Commit_2 == {} IN
-                                              /\ LET sent_Abort_2 == {} IN
-                                                    /\ tm = tm_3
-                                                    /\ ready = ready_2
-                                                    /\ rm_state = rm_state_10
-                                                    /\ sent_Prepared = sent_Prepared_2
-                                                    /\ sent_Commit = sent_Commit_2
-                                                    /\ sent_Abort = sent_Abort_2
+    /\ \E tm_1 \in {"init"} :
+          /\ \E ready_1 \in {{}} :
+                /\ \E rm_state_2 \in {(RM_1 :> "working")} :
+                      /\ \E rm_state_4 \in {rm_state_2 @@ (RM_2 :> "working")} :
+                            /\ \E rm_state_6 \in {rm_state_4 @@ (RM_3 :> "working")} :
+                                  /\ \E sent_Prepared_1 \in {{}} :
+                                        /\ \E sent_Commit_1 \in {{}} :
+                                              /\ \E sent_Abort_1 \in {{}} :
+                                                    /\ tm = tm_1
+                                                    /\ ready = ready_1
+                                                    /\ rm_state = rm_state_6
+                                                    /\ sent_Prepared = sent_Prepared_1
+                                                    /\ sent_Commit = sent_Commit_1
+                                                    /\ sent_Abort = sent_Abort_1
                                                     /\ fault = FALSE
 
 TM_on_Prepared ==
     /\ \E message \in sent_Prepared :
-          /\ LET Prepared == message IN
-                /\ LET rm == Prepared[2].rm IN
-                      /\ (tm = "init")
-                      /\ LET ready_1 == (ready \cup {rm}) IN
-                            /\ ready' = ready_1
-                            /\ UNCHANGED <<tm, rm_state, sent_Prepared, sent_Commit, sent_Abort, fault>>
+          /\ \E rm \in {message[2].rm} :
+                /\ (tm = "init")
+                /\ ready' = (ready \cup {rm})
+                /\ UNCHANGED <<tm, rm_state, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
 TM_DecideCommit ==
     /\ ((tm = "init") /\ (ready = RM))
-    /\ LET tm_1 == "done_commit" IN
-          /\ LET sent_Commit_1 == (sent_Commit \cup {<<"Commit">>}) IN
-                /\ tm' = tm_1
-                /\ sent_Commit' = sent_Commit_1
-                /\ UNCHANGED <<ready, rm_state, sent_Prepared, sent_Abort, fault>>
+    /\ tm' = "done_commit"
+    /\ sent_Commit' = (sent_Commit \cup {<<"Commit">>})
+    /\ UNCHANGED <<ready, rm_state, sent_Prepared, sent_Abort, fault>>
 
 TM_DecideAbort ==
     /\ (tm = "init")
-    /\ LET tm_2 == "done_abort" IN
-          /\ LET sent_Abort_1 == (sent_Abort \cup {<<"Abort">>}) IN
-                /\ tm' = tm_2
-                /\ sent_Abort' = sent_Abort_1
-                /\ UNCHANGED <<ready, rm_state, sent_Prepared, sent_Commit, fault>>
+    /\ tm' = "done_abort"
+    /\ sent_Abort' = (sent_Abort \cup {<<"Abort">>})
+    /\ UNCHANGED <<ready, rm_state, sent_Prepared, sent_Commit, fault>>
 
 RM_Prepare(self) ==
     /\ (rm_state[self] = "working")
-    /\ LET rm_state_1 == [rm_state EXCEPT ![self] = "prepared"] IN
-          /\ LET sent_Prepared_1 == (sent_Prepared \cup {<<"Prepared", [rm |-> self]>>}) IN
-                /\ rm_state' = rm_state_1
-                /\ sent_Prepared' = sent_Prepared_1
-                /\ UNCHANGED <<tm, ready, sent_Commit, sent_Abort, fault>>
+    /\ rm_state' = [rm_state EXCEPT ![self] = "prepared"]
+    /\ sent_Prepared' = (sent_Prepared \cup {<<"Prepared", [rm |-> self]>>})
+    /\ UNCHANGED <<tm, ready, sent_Commit, sent_Abort, fault>>
 
 RM_ChooseToAbort(self) ==
     /\ (rm_state[self] = "working")
-    /\ LET rm_state_2 == [rm_state EXCEPT ![self] = "aborted"] IN
-          /\ rm_state' = rm_state_2
-          /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
+    /\ rm_state' = [rm_state EXCEPT ![self] = "aborted"]
+    /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
 RM_on_Commit ==
     /\ \E message_2 \in sent_Commit :
-          /\ LET Commit == message_2 IN
-                /\ \E self \in RM :
-                      /\ LET rm_state_3 == [rm_state EXCEPT ![self] = "committed"] IN
-                            /\ rm_state' = rm_state_3
-                            /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
+          /\ \E self \in RM :
+                /\ rm_state' = [rm_state EXCEPT ![self] = "committed"]
+                /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
 RM_on_Abort ==
     /\ \E message_3 \in sent_Abort :
-          /\ LET Abort == message_3 IN
-                /\ \E self \in RM :
-                      /\ LET rm_state_4 == [rm_state EXCEPT ![self] = "aborted"] IN
-                            /\ rm_state' = rm_state_4
-                            /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
+          /\ \E self \in RM :
+                /\ rm_state' = [rm_state EXCEPT ![self] = "aborted"]
+                /\ UNCHANGED <<tm, ready, sent_Prepared, sent_Commit, sent_Abort, fault>>
 
 Terminal == (\A r_5 \in RM : (rm_state[r_5] \in {"aborted", "committed"}))
 Next ==
