@@ -317,6 +317,8 @@ def validate(
         if len(traces) > 1 or binding or follow or coverage:
             raise Mistake("--history takes one TRACE, and neither --binding, --follow nor --coverage")
         return linearizable(traces[0], spec, instance, json=json)
+    if follow and not Path(traces[0]).exists() and traces != ["-"]:
+        sys.stderr.write(f"waiting for {traces[0]}\n")
     answer = perform(spec, traces, binding, instance, follow)
     if json:
         emit(answer.data())

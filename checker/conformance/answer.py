@@ -11,7 +11,7 @@ from checker.conformance.binding import Binding, load
 from checker.conformance.coverage import Coverage
 from checker.conformance.diagnose import Diagnosis, diagnose
 from checker.conformance.itf import ItfValidation, is_itf
-from checker.conformance.lines import Log
+from checker.conformance.lines import Log, wait_for
 from checker.conformance.record import Validated, is_record, validated
 from checker.conformance.validate import EXITS, Result, Validation, binding_beside
 from checker.core.bind import AssumptionFails, BindError
@@ -209,9 +209,12 @@ def _followed(spec: str, model: Model, traces: list[str], binding: str | None, i
     """Until Ctrl-C, or a line that nothing explains."""
     import signal
 
-    logs = [Log(t) for t in traces]
-    if len(logs) > 1 or traces == ["-"] or logs[0].packed:
-        raise Mistake("--follow takes one file, which is not packed")
+    if len(traces) > 1 or traces == ["-"]:
+        raise Mistake("--follow takes one file")
+    wait_for(traces[0])
+    logs = [Log(traces[0])]
+    if logs[0].packed:
+        raise Mistake("--follow takes a file that is not packed")
 
     def end(*_: object) -> None:
         logs[0].follow, logs[0].interrupted = False, True

@@ -7,6 +7,7 @@ can say where it stands, `file:number`.
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import sys
 import tempfile
@@ -35,6 +36,12 @@ class Line:
     @property
     def place(self) -> str:
         return f"{self.file}:{self.number}"
+
+
+def wait_for(name: str) -> None:
+    """Waits until there is a file with a line in it, for a log that is followed."""
+    while not Path(name).exists() or (Path(name).is_file() and b"\n" not in Path(name).read_bytes()[:1_000_000]):
+        time.sleep(PAUSE)
 
 
 class Log:
@@ -82,9 +89,19 @@ class Log:
                 yield part
                 part = b""
             elif self.follow:
+                self._still(f)
                 time.sleep(PAUSE)
             else:
                 return
+
+    def _still(self, f: BinaryIO) -> None:
+        """Is the file that is followed still the one that has this name, and as long as it was?"""
+        try:
+            now, was = self.path.stat(), os.fstat(f.fileno())
+        except FileNotFoundError:
+            return  # perhaps it is being replaced
+        if (now.st_dev, now.st_ino) != (was.st_dev, was.st_ino) or now.st_size < f.tell():
+            raise OSError("another file has its name now, or it was cut; a log that is followed only grows")
 
     def __iter__(self) -> Iterator[Line]:
         decode, number = msgspec.json.Decoder().decode, 0

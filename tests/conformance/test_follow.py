@@ -40,6 +40,36 @@ def test_a_rejection_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert json.loads(capsys.readouterr().out)["diagnosis"]["place"].endswith(":7")
 
 
+def test_a_log_that_is_not_there_yet_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    log, text = tmp_path / "log.ndjson", BAD.read_text()
+    parts = iter(["", text[:5], text[5:]])
+
+    def more(_: float) -> None:
+        with log.open("a") as f:
+            f.write(next(parts))
+
+    monkeypatch.setattr(time, "sleep", more)
+    assert run([*COMMAND, str(log)]) == 14
+    assert "waiting for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_log_that_is_replaced_or_cut_is_no_longer_followed(
+    cut: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    log = tmp_path / "log.ndjson"
+    log.write_text("".join(GOOD.read_text().splitlines(keepends=True)[:4]))
+
+    def other(_: float) -> None:
+        if not cut:
+            log.rename(tmp_path / "log.1")
+        log.write_text("{}\n")
+
+    monkeypatch.setattr(time, "sleep", other)
+    assert run([*COMMAND, str(log)]) == 1
+    assert "log.ndjson: after line 4: another file has its name now, or it was cut" in capsys.readouterr().out
+
+
 def test_ctrl_c_ends_with_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     log = tmp_path / "log.ndjson"
     log.write_text("".join(GOOD.read_text().splitlines(keepends=True)[:4]) + '{"half')
