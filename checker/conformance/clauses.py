@@ -3,14 +3,15 @@
 A clause is `forall` processes, under conditions, of either a plain body, or of one for every index of a sequence: a *scan*.  Logs
 grow, and what has been true of their first entries stays true as long as nothing that it depends on is otherwise.  So a scan
 remembers how far it came with what, and goes on from the first index for which something has changed: an item of a sequence
-at (a place near) the index, the truth of a comparison of the index with a number; anything else, and it starts anew.
+at (a place near) the index, the truth of a comparison of the index with a number; anything else, and it starts anew.  Where the
+first items of two sequences have to be the same (a *prefix*), it is remembered how many are.
 Invariant: what is remembered is true of the values that are remembered with it, whatever was looked at in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -21,6 +22,8 @@ from checker.core.typed import parts
 from checker.core.types import Seq, Type, Value, card, values
 
 FEW = 64  # a quantifier over so many processes is looked at case by case
+SHORT, MANY = 32, 16  # sequences of so many items are compared anew; so many pairs of longer ones are remembered
+RECENT: dict[tuple[int, int], tuple[Any, Any, int]] = {}
 
 Valued = Callable[[Expr, dict[str, Value]], Value]
 
@@ -28,11 +31,12 @@ Valued = Callable[[Expr, dict[str, Value]], Value]
 @dataclass(frozen=True)
 class Input:
     """What a body depends on besides the index.  kind: "items" of a sequence, at the index + `offset`; a "bound" that the index
-    is compared with; or any other "value"."""
+    is compared with; or any other "value".  `names`: what quantifiers in the body give it."""
 
     kind: str
     expr: Expr
     offset: int = 0
+    names: tuple[tuple[str, Value], ...] = ()
 
     def same_until(self, old: Any, new: Any) -> int:
         """Up to which index nothing is otherwise, with these two."""
@@ -54,6 +58,28 @@ class Scan:
 
 
 @dataclass
+class Prefix:
+    """Two sequences, of which the first so many items (None: all) are the same."""
+
+    sides: tuple[tuple[Expr, Expr | None], tuple[Expr, Expr | None]]
+    known: dict[int, tuple[Any, Any, int]] = field(default_factory=dict)  # row → both, and up to where they are the same
+
+    def same(self, row: dict[str, Value], value: Valued) -> bool | None:
+        """Are they?  None: there are not so many."""
+        (a, m), (b, n) = ((s := value(over, row), len(s) if end is None else value(end, row)) for over, end in self.sides)
+        if m > len(a) or n > len(b):
+            return None
+        if m != n or a is b:
+            return bool(m == n)
+        before = self.known.get(id(row))
+        sure = min(before[2], common(before[0], a), common(before[1], b)) if before else 0
+        if sure < n and a[sure:n] != b[sure:n]:
+            return False
+        self.known[id(row)] = a, b, max(sure, n)
+        return True
+
+
+@dataclass
 class Clause:
     """A part of a property.  `cells`: the variables that it reads and at which binder, None: elsewhere, too; `rows`: every way
     to choose the binders."""
@@ -63,18 +89,22 @@ class Clause:
     guard: Expr | None
     body: Expr
     scan: Scan | None
+    prefix: Prefix | None = None
     cells: dict[str, frozenset[str] | None] = field(default_factory=dict)
     rows: list[dict[str, Value]] = field(default_factory=list)
     by: dict[tuple[str, Value], list[dict[str, Value]]] = field(default_factory=dict)  # those in which a binder is this
 
     def holds(self, row: dict[str, Value], value: Valued) -> bool:
         """Is it true in a row?  Raises Fault."""
+        if self.prefix is not None:
+            same = (self.guard is not None and not value(self.guard, row)) or self.prefix.same(row, value)
+            return bool(value(self.body, row)) if same is None else same
         if self.scan is None:
             return bool(value(self.body, row))
         return (self.guard is not None and not value(self.guard, row)) or self._scanned(self.scan, row, value)
 
     def _scanned(self, scan: Scan, row: dict[str, Value], value: Valued) -> bool:
-        now, n = [value(x.expr, row) for x in scan.inputs], len(value(scan.over, row))
+        now, n = [value(x.expr, {**row, **dict(x.names)} if x.names else row) for x in scan.inputs], len(value(scan.over, row))
         before, start = scan.known.get(id(row), (now, 0))
         for x, old, new in zip(scan.inputs, before, now, strict=True):
             start = min(start, x.same_until(old, new))
@@ -91,7 +121,18 @@ def brief(c: Clause) -> bool:
 
 
 def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
-    """How many items at their start two sequences have in common."""
+    """How many items at their start two sequences have in common.  The same are asked for again and again: the last are known."""
+    if len(a) < SHORT or len(b) < SHORT:
+        return _common(a, b)
+    found = RECENT.get((id(a), id(b)))
+    if found is None:
+        if len(RECENT) >= MANY:
+            RECENT.clear()
+        found = RECENT[id(a), id(b)] = a, b, _common(a, b)  # it keeps both, so no others have their places
+    return found[2]
+
+
+def _common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
     low, high = 0, min(len(a), len(b))
     if a[:high] == b[:high]:
         return high
@@ -104,11 +145,12 @@ def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
 def clauses(instance: Instance, p: Property) -> Iterator[Clause]:
     """A property as clauses: it is true if all are.  A clause may fault where one before it is false."""
     for binders, guards, body, scan in _split(p.expr, (), ()):
-        if scan is None:
+        prefix = _prefix(body) if scan is None else None
+        if scan is None and prefix is None:
             body, guard = _implied(guards, body), None
         else:
             guard = _both(guards) if guards else None
-        c = Clause(p, binders, guard, body, scan)
+        c = Clause(p, binders, guard, body, scan, prefix)
         at = frozenset(n for n, _ in binders)
         for e in (body, *((guard,) if guard else ()), *((scan.over,) if scan else ())):
             for var, b in reads_at(instance, e, at):
@@ -143,6 +185,8 @@ def _split(e: Expr, binders: tuple[tuple[str, Type], ...], guards: tuple[Expr, .
             yield from _split(b, binders, guards)
         case If(cond=a, then=b, orelse=Const(value=True)):  # a implies b
             yield from _split(b, binders, (*guards, a))
+        case Let() if (inner := _inward(e)) is not e:
+            yield from _split(inner, binders, guards)
         case Quant(kind="forall", name=n, domain=Apply(op="indices", args=(over,)), body=body) if isinstance(
             over.type, Seq
         ) and not _asks(body):
@@ -151,26 +195,75 @@ def _split(e: Expr, binders: tuple[tuple[str, Type], ...], guards: tuple[Expr, .
             yield binders, guards, e, None
 
 
-def _inputs(e: Expr, i: str) -> Iterator[Input]:
+def _inward(e: Expr) -> Expr:
+    """`let … in a and b` as `(let … in a) and (let … in b)`, however many there are."""
+    if not isinstance(e, Let):
+        return e
+    match body := _inward(e.body):
+        case If(cond=a, then=b, orelse=Const(value=False)):
+            return replace(body, cond=replace(e, body=a), then=replace(e, body=b))
+    return e
+
+
+def _prefix(e: Expr) -> Prefix | None:
+    """Does it say that the first items of two sequences are the same?"""
+    match e:
+        case Apply(op="eq", args=(a, b)) if isinstance(a.type, Seq) and isinstance(b.type, Seq):
+            sides = _side(a), _side(b)
+            return Prefix(sides) if any(end is not None for _, end in sides) else None
+        case Let() if (inner := _prefix(e.body)) is not None:
+            (a, m), (b, n) = (
+                (replace(e, type=x.type, body=x), end and replace(e, type=end.type, body=end)) for x, end in inner.sides
+            )
+            return Prefix(((a, m), (b, n)))
+    return None
+
+
+def _side(e: Expr) -> tuple[Expr, Expr | None]:
+    match e:
+        case Apply(op="slice", args=(s, Const(value=0), end)):
+            return s, end
+    return e, None
+
+
+def _inputs(e: Expr, i: str, names: tuple[tuple[str, Value], ...] = ()) -> Iterator[Input]:
     """What an expression depends on besides the index i."""
+    mine = tuple((n, v) for n, v in names if n in free(e))
     if i not in free(e):
         if not isinstance(e, Const):
-            yield Input("value", e)
+            yield Input("value", e, 0, mine)
         return
     match e:
         case Apply(op="index", args=(s, at)) if isinstance(s.type, Seq) and i not in free(s) and _offset(at, i) is not None:
-            yield Input("items", s, _offset(at, i) or 0)
+            yield Input("items", s, _offset(at, i) or 0, mine)
         case Apply(op="lt" | "le" | "gt" | "ge", args=(a, b)) if _offset(a, i) == 0 and i not in free(b):
-            yield Input("bound", b)
+            yield Input("bound", b, 0, mine)
         case Apply(op="lt" | "le" | "gt" | "ge", args=(a, b)) if _offset(b, i) == 0 and i not in free(a):
-            yield Input("bound", a)
+            yield Input("bound", a, 0, mine)
         case Local():
             pass
+        case Quant(name=n) | Fold(name=n) | SetOf(name=n) if (t := _small(e)) is not None:
+            for v in values(t):
+                for x in _within(e):
+                    yield from _inputs(x, i, (*names, (n, v)))
         case Quant() | Fold() | SetOf() | Mapping() | Let():  # what it binds has no value here
             yield from (Input("value", x) for x in _reads(e))
         case _:
             for x in parts(e):
-                yield from _inputs(x, i)
+                yield from _inputs(x, i, names)
+
+
+def _small(e: Expr) -> Type | None:
+    """The type whose values a quantifier goes through, if they are few."""
+    match e:
+        case Quant(domain=Apply(op="all", attr=t)) | Fold(domain=Apply(op="all", attr=t)) | SetOf(domain=Apply(op="all", attr=t)):
+            return t if card(t) <= FEW else None
+    return None
+
+
+def _within(e: Expr) -> tuple[Expr, ...]:
+    """What a quantifier says of each."""
+    return (e.body,) if isinstance(e, Quant) else (e.where, e.body)  # type: ignore[attr-defined]
 
 
 def _reads(e: Expr) -> Iterator[Read]:
@@ -199,11 +292,10 @@ def _offset(e: Expr, i: str) -> int | None:
 
 def _long(e: Expr) -> bool:
     """Does it go through a set that may grow?"""
-    match e:
-        case Quant(domain=Apply(op="all", attr=t)) if card(t) <= FEW:
-            return _long(e.body)
-        case Quant() | Fold() | SetOf() | Mapping():
-            return True
+    if _small(e) is not None:
+        return any(map(_long, _within(e)))
+    if isinstance(e, Quant | Fold | SetOf | Mapping):
+        return True
     return any(map(_long, parts(e)))
 
 
