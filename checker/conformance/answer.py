@@ -54,10 +54,13 @@ class Answer:
             "silent": {q.silent.do: n for q, n in zip(r.rules.quiet, self.silent(), strict=True)},
             "seconds": round(r.seconds, 3),
             "lines_per_second": round(r.lines / r.seconds) if r.seconds else None,
-            "warnings": self.coverage.warnings(),
+            "warnings": self.warnings(),
             "coverage": self.coverage.data(),
             "diagnosis": asdict(self.diagnosis) if self.diagnosis else None,
         }
+
+    def warnings(self) -> list[str]:
+        return [*self.result.warnings, *self.coverage.warnings()]
 
     def silent(self) -> tuple[int, ...]:
         """How many silent steps of each kind the explanation with the fewest took."""
@@ -72,7 +75,7 @@ class Answer:
         out += [f"  {text}" for text in self._counts()]
         if self.diagnosis:
             out += self._diagnosis(self.diagnosis)
-        out += [f"  warning: {w}" for w in self.coverage.warnings()]
+        out += [f"  warning: {w}" for w in self.warnings()]
         out = out[:LINES] if self.diagnosis else out
         return [_cut(x) for x in out] + (self.coverage.lines() if coverage else [])
 
@@ -237,6 +240,7 @@ def _answer(
     except (BindError, AssumptionFails) as error:
         raise Rejected(error, model, True) from None
     result.interrupted = any(log.interrupted for log in logs)
+    result.warnings = [f"{log.name}:{log.half}: this last line is cut off, and left out" for log in logs if log.half]
     return Answer(spec, traces, result, diagnose(result, logs) if result.stopped else None)
 
 

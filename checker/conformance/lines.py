@@ -49,6 +49,7 @@ class Log:
 
     def __init__(self, name: str) -> None:
         self.follow, self.interrupted = False, False  # at its end, wait for more; somebody has ended that
+        self.half = 0  # the number of a last line that is cut off: whoever wrote it was killed
         self.name = "<stdin>" if name == "-" else name
         self.path = self._spooled() if name == "-" else Path(name)
         if not self.path.is_file():
@@ -110,7 +111,13 @@ class Log:
                 for number, raw in enumerate(self._rows(f), 1):
                     if raw.isspace():
                         continue
-                    data = decode(raw)
+                    try:
+                        data = decode(raw)
+                    except msgspec.DecodeError:
+                        if number == 1 or raw.endswith(b"\n"):
+                            raise
+                        self.half = number
+                        return
                     if type(data) is not dict:
                         raise Mistake(f"{self.name}:{number}: not a JSON object: {_cut(raw)}", "each line of a log is one object")
                     yield Line(self.name, number, data)

@@ -361,6 +361,17 @@ def test_a_packed_log_is_the_same(run: Any, tmp_path: Path) -> None:
         validate(checker.load(tmp_path / "counters.spec"), [str(packed)], binding)
 
 
+def test_a_last_line_that_is_cut_off_is_left_out(run: Any, tmp_path: Path) -> None:
+    run([up("a", 1)], RULES)
+    log, binding = tmp_path / "log0.ndjson", parse(BASE.replace("FAULTS", "[]") + RULES)
+    log.write_text(log.read_text() + '{"ev": "up", "no')
+    said = validate(checker.load(tmp_path / "counters.spec"), [str(log)], binding)
+    assert said.exit == 0 and said.data()["warnings"][0].endswith("log0.ndjson:2: this last line is cut off, and left out")
+    log.write_text(log.read_text() + "\n")
+    with pytest.raises(checker.Mistake, match="log0.ndjson:2: not JSON"):
+        validate(checker.load(tmp_path / "counters.spec"), [str(log)], binding)
+
+
 def test_a_clock_goes_on(run: Any) -> None:
     lines = [up("a", 1, **clock(1, 0)), up("b", 1, **clock(0, 1)), up("b", 2, **clock(0, 1))]
     assert line(run(lines, IDS, RULES, "[order]\nby = 'clock'\n")) == 3
