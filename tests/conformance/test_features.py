@@ -368,7 +368,7 @@ def test_a_last_line_that_is_cut_off_is_left_out(run: Any, tmp_path: Path) -> No
     said = validate(checker.load(tmp_path / "counters.spec"), [str(log)], binding)
     assert said.exit == 0 and said.data()["warnings"][0].endswith("log0.ndjson:2: this last line is cut off, and left out")
     log.write_text(log.read_text() + "\n")
-    with pytest.raises(checker.Mistake, match="log0.ndjson:2: not JSON"):
+    with pytest.raises(checker.Mistake, match=r"log0\.ndjson:2: not JSON"):
         validate(checker.load(tmp_path / "counters.spec"), [str(log)], binding)
 
 
