@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import HealthCheck, Phase, event, given, reject, seed, settings
 from models import specs
 from typer.testing import CliRunner
 
+import checker
 from checker.cli import app
 from checker.core.bind import BindError
 from checker.crosscheck import crosscheck
+from checker.deadline import Late
 from checker.engines.smt.bits import negation
 from checker.engines.smt.template import Template
 
@@ -45,6 +48,27 @@ def test_many_random_specs() -> None:
         compare(text)
 
     run()
+
+
+def test_what_is_left_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time to write the actions; no time for the last states; no time at all."""
+    instance = checker.bind("two_phase_commit", "three")
+    rules = Template._ruled
+
+    def late(_: Template) -> Any:
+        raise Late
+
+    monkeypatch.setattr(Template, "_ruled", property(late))
+    found = crosscheck(instance)
+    assert (found.left_out, found.properties, found.actions, found.disagreements) == (True, 7, 0, [])
+    assert "0 actions (the others take too long to write) in 80 reachable states" in str(found.lines(instance)[0])
+    monkeypatch.setattr(Template, "_ruled", rules)
+    monkeypatch.setattr("checker.engines.smt.judge.left", lambda end: 1.0 if next(asked) < 20 else late(end))
+    asked = count()
+    found = crosscheck(instance)
+    assert (found.states, found.chosen) == (20, 80) and "in 20 of 80 reachable states" in str(found.lines(instance)[0])
+    monkeypatch.setattr("checker.crosscheck.SECONDS", 0.0)
+    assert "not cross-checked: " in str(crosscheck(instance).lines(instance)[0])
 
 
 def test_agreement_is_told() -> None:

@@ -12,6 +12,7 @@ import z3
 from checker.core.bind import Instance
 from checker.core.ir import Const
 from checker.core.lower import lower
+from checker.deadline import Late, left, until
 from checker.engines.smt.bits import Bit, any_of
 from checker.engines.smt.expr import Expressions
 from checker.engines.smt.template import Template, term
@@ -20,7 +21,8 @@ from checker.verdict import State
 
 @dataclass(frozen=True)
 class Judged:
-    """`hits`: of each predicate of the program; `enabled`: of each action; `faulty`: some action runs into a spec fault."""
+    """`hits`: of each predicate of the program that was written; `enabled`: of each action; `faulty`: some action runs into a
+    spec fault."""
 
     hits: list[bool]
     enabled: list[bool]
@@ -32,26 +34,42 @@ class NotAState(Exception):
 
 
 class Judge:
-    """Evaluates the terms of one instance.  Raises TooLarge where they cannot be written out."""
+    """Evaluates the terms of one instance: those that are written by `end`, properties first, and of actions all or none.  Raises
+    TooLarge where they cannot be written out."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, end: float | None = None) -> None:
         self.template = t = Template(lower(instance))
-        self.predicates, actions = len(t.program.predicates), range(len(t.program.actions))
-        asked: list[Bit] = [t.predicate(p) for p in t.program.predicates]
-        asked += [any_of(r.guard for r in t.rules if r.action == i) for i in actions]
-        asked += [any_of(f.guard for f in t.faults)]
+        asked: list[Bit] = []
+        self.predicates = 0  # how many of them have been written
+        try:
+            with until(end):
+                for p in t.program.predicates:
+                    asked.append(t.predicate(p))
+                    self.predicates = len(asked)
+                guards = [any_of(r.guard for r in t.rules if r.action == i) for i in range(len(t.program.actions))]
+                asked += [*guards, any_of(f.guard for f in t.faults)]
+        except Late:
+            del asked[self.predicates :]
+        self.actions = max(0, len(asked) - self.predicates - 1)
         self.names = [z3.Bool(f"asked {i}") for i in range(len(asked))]
         self.solver = z3.SolverFor("QF_FD")
         self.solver.add(term(t.is_state), *(n == term(a) for n, a in zip(self.names, asked, strict=True)))
 
-    def __call__(self, state: State) -> Judged:
-        """What is true in a state.  Raises NotAState."""
+    def __call__(self, state: State, end: float | None = None) -> Judged:
+        """What is true in a state.  Raises NotAState; Late, if that is not known at `end`."""
         bits = zip(self.template.pre.bits, self.bits(state), strict=True)
-        if self.solver.check([b if on else z3.Not(b) for b, on in bits]) != z3.sat:
+        if end is not None:
+            self.solver.set("timeout", max(1, int(1000 * left(end))))
+        answer = self.solver.check([b if on else z3.Not(b) for b, on in bits])
+        if answer == z3.unknown:
+            if "keyboard" in self.solver.reason_unknown():
+                raise KeyboardInterrupt
+            raise Late
+        if answer == z3.unsat:
             raise NotAState
         model = self.solver.model()
         said = [bool(z3.is_true(model.eval(n))) for n in self.names]
-        return Judged(said[: self.predicates], said[self.predicates : -1], said[-1])
+        return Judged(said[: self.predicates], said[self.predicates : -1], any(said[self.predicates :][-1:]))
 
     def bits(self, state: State) -> list[Bit]:
         """A plain state as the bits of the template's first."""

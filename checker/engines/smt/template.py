@@ -62,11 +62,33 @@ class Template:
 
     def __post_init__(self) -> None:
         self.pre, self.post = unknown(self.program.vars), unknown(self.program.vars, "next ")
-        self.rules, self.faults = rules(self.program, self.pre.state)
-        self.selectors = [z3.Bool(f"step {i}") for i in range(len(self.rules))]
         self._here, self._step = Expressions(self.pre.state), Expressions(self.pre.state, self.post.state)
-        self.ladder = [z3.Bool(f"seen {i}") for i in range(len(self.rules) - 1)]
-        self._names = [*self.pre.bits, *self.post.bits, *self.selectors, *self.ladder]
+
+    # rules: written when they are asked for
+
+    @cached_property
+    def _ruled(self) -> tuple[list[Rule], list[FaultRule]]:
+        return rules(self.program, self.pre.state)
+
+    @property
+    def rules(self) -> list[Rule]:
+        return self._ruled[0]
+
+    @property
+    def faults(self) -> list[FaultRule]:
+        return self._ruled[1]
+
+    @cached_property
+    def selectors(self) -> list[z3.BoolRef]:
+        return [z3.Bool(f"step {i}") for i in range(len(self.rules))]
+
+    @cached_property
+    def ladder(self) -> list[z3.BoolRef]:
+        return [z3.Bool(f"seen {i}") for i in range(len(self.rules) - 1)]
+
+    @cached_property
+    def _names(self) -> list[z3.BoolRef]:
+        return [*self.pre.bits, *self.post.bits, *self.selectors, *self.ladder]
 
     # states
 
