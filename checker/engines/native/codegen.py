@@ -37,8 +37,9 @@ from checker.core.ir import (
 from checker.core.layout import StateLayout, is_mask, layout, pack, rankable, unrank
 from checker.core.lower import Site, StepCheck
 from checker.core.operators import TABLE
+from checker.core.operators.table import TRUE, apply, number
 from checker.core.typed import reads
-from checker.core.types import BagOf, Bool, Int, MapOf, Set, Type, card, values
+from checker.core.types import BOOL, BagOf, Bool, Int, MapOf, Set, Type, card, values
 from checker.engines.native.emit import Bit, Fn, Num
 from checker.engines.native.lanes import in_lanes, over_sets
 from checker.engines.native.values import Mem, Module, Val, Values
@@ -145,6 +146,8 @@ class Expressions(Values):
             case Read():
                 slot = self.state.slots[e.var]
                 return Val(e.type, mem=Mem(self.after if e.primed else self.cur, slot.word, slot.shift))
+            case Apply() if (other := _one_more(e)) is not None:
+                return self.value(other, env)
             case Apply():
                 return self.apply(e, [self.value(a, env) for a in e.args])
             case Let():
@@ -322,6 +325,8 @@ class Expressions(Values):
                         self.branch(side, yes, no, env)
             case Apply(op="not"):
                 self.branch(e.args[0], no, yes, env)
+            case Apply() if (other := _one_more(e)) is not None:
+                self.branch(other, yes, no, env)
             case Let():
                 inner = {**env, e.name: self._once(self.value(e.value, env))}
                 self.branch(e.body, yes, no, inner)
@@ -438,6 +443,18 @@ SAFE = {
     "diff",
     "len",
 }
+
+
+def _one_more(e: Apply) -> Expr | None:
+    """Does a set in slots fit with an element more, without making it?"""
+    match e:
+        case Apply(op="fits", attr=Set(elem, int(cap)), args=(Apply(op="union", args=(Read(type=Set() as t) as s, new)),)):
+            if isinstance(new, Apply) and new.op == "set" and len(new.args) == 1:
+                (x,) = new.args
+                if t.elem == elem == x.type and t.cap is not None and not is_mask(t):
+                    inside = Apply(BOOL, "in_set", (x, s))
+                    return If(BOOL, inside, TRUE, apply("lt", apply("len", s), number(cap)))
+    return None
 
 
 def _is(e: Expr, value: bool) -> bool:
@@ -733,8 +750,8 @@ def _reads(e: Expr, var: str, path: tuple[Any, ...]) -> bool:
 
 
 def _collection(t: Type) -> Any:
-    """What matters of a set's or bag's type when its capacity does not."""
-    return (type(t), t.elem, isinstance(t, Set) and is_mask(t)) if isinstance(t, Set | BagOf) else t
+    """What matters of a set's or bag's type when its capacity does not, nor how it is packed."""
+    return (type(t), t.elem) if isinstance(t, Set | BagOf) else t
 
 
 def _mixed(a: Type, b: Type) -> bool:
