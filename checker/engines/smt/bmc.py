@@ -15,6 +15,7 @@ import z3
 
 from checker.core.bind import Instance
 from checker.core.lower import lower
+from checker.deadline import Late, left, until
 from checker.engines.replay import Disagreement, behaviour, faults, is_stuck, judged
 from checker.engines.smt.bits import all_of, both, negation
 from checker.engines.smt.order import Order
@@ -43,7 +44,7 @@ class Bmc:
 
     def __init__(self, instance: Instance, deadlock: bool = True, time_limit: float | None = None) -> None:
         self.started = time.perf_counter()
-        self.instance, self.time_limit = instance, time_limit
+        self.instance, self.end = instance, None if time_limit is None else self.started + time_limit
         self.template = t = Template(lower(instance))
         self.bad_states = [b for b in t.bad_states if b.when is not False and (deadlock or b.rank != "deadlock")]
         self.bad_steps = [b for b in t.bad_steps if b.when is not False]
@@ -59,16 +60,17 @@ class Bmc:
         """Looks at behaviours of up to `depth` steps.  Verdict.HOLDS only if there are no longer ones to look at."""
         done, stopped, found, complete = -1, None, None, False
         try:
-            for n in range(depth + 1):
-                found = self._level(n)
-                if found or not self._sat():
-                    complete = not found
-                    break
-                self._look_for_witnesses(n)
-                done = n
-                if progress:
-                    progress(Progress(0, 0, 0, n, time.perf_counter() - self.started, 0))
-        except Stopped:
+            with until(self.end):
+                for n in range(depth + 1):
+                    found = self._level(n)
+                    if found or not self._sat():
+                        complete = not found
+                        break
+                    self._look_for_witnesses(n)
+                    done = n
+                    if progress:
+                        progress(Progress(0, 0, 0, n, time.perf_counter() - self.started, 0))
+        except (Stopped, Late):
             stopped = "time"
         except KeyboardInterrupt:
             stopped = "interrupt"
@@ -141,11 +143,8 @@ class Bmc:
     # the solver
 
     def _sat(self, *asked: z3.BoolRef) -> bool:
-        if self.time_limit is not None:
-            left = self.time_limit - (time.perf_counter() - self.started)
-            if left <= 0:
-                raise Stopped
-            self.solver.set("timeout", max(1, int(left * 1000)))
+        if self.end is not None:
+            self.solver.set("timeout", max(1, int(left(self.end) * 1000)))
         answer = self.solver.check(*asked)
         if answer == z3.unknown:
             if self.solver.reason_unknown() in ("interrupted", "interrupted from keyboard"):
@@ -218,5 +217,13 @@ def check(
     time_limit: float | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """Looks at the behaviours of an instance of up to `depth` steps.  Raises Disagreement (a bug)."""
-    return Bmc(instance, deadlock, time_limit).run(depth, progress)
+    """Looks at the behaviours of an instance of up to `depth` steps, for so many seconds.  Raises Disagreement (a bug)."""
+    started = time.perf_counter()
+    try:
+        with until(None if time_limit is None else started + time_limit):
+            search = Bmc(instance, deadlock, time_limit)
+    except Late:
+        spent = time.perf_counter() - started
+        seconds = {"compile": spent, "explore": 0.0, "total": spent}
+        return Result(Verdict.UNKNOWN, engine="smt", depth=-1, stopped_by="time", exhaustive=False, seconds=seconds)
+    return search.run(depth, progress)
