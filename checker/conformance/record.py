@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from checker.conformance.binding import Binding, Order
+from checker.conformance.clauses import common
 from checker.conformance.fields import Reader
 from checker.conformance.follow import Finding, Follower, NotEnabled
 from checker.conformance.lines import Line, Log
@@ -56,6 +57,13 @@ class Rejected(Exception):
     def __init__(self, about: str, *reasons: str, property: str | None = None) -> None:
         super().__init__(*reasons)
         self.about, self.reasons, self.property = about, list(reasons), property
+
+
+def same(a: Value, b: Value) -> bool:
+    """Are they equal?  Long sequences mostly begin with what there was before."""
+    if type(a) is tuple and type(b) is tuple:
+        return a is b or (len(a) == len(b) and common(a, b) == len(a))
+    return a is b or bool(a == b)
 
 
 @dataclass
@@ -438,11 +446,11 @@ class Replay:
             raise Rejected("state", "it has no `state`")
         if more := [v for v in state if v not in now]:
             raise Rejected("state", f"{node.process} has no variable `{more[0]}`")
-        changed = {v for v, x in now.items() if v not in before or (before[v] is not x and before[v] != x)}
+        changed = {v for v, x in now.items() if v not in before or not same(before[v], x)}
         for v in sorted(changed | state.keys()):
             if v not in state:
                 raise Rejected("state", f"`{v}` becomes {self._told(v, now[v])} in the spec, and the log does not say so")
-            if (got := self._variable(v, state[v], before)) is not now[v] and got != now[v]:
+            if not self._says(v, state[v], before, now[v]) and (got := self._variable(v, state[v], before)) != now[v]:
                 want, told = self._told(v, now[v]), self._told(v, got)
                 raise Rejected("state", f"`{v}` is {want} after the step in the spec, but {told} in the log")
         durable = sorted(v for v in changed if self.instance.vars[v].durable)
@@ -453,6 +461,15 @@ class Replay:
     def _told(self, name: str, v: Value) -> str:
         text = self.display.value(v, self.written.type(name))
         return text if len(text) < 400 else text[:200] + " … " + text[-190:]
+
+    def _says(self, name: str, j: Any, before: dict[str, Value], now: Value) -> bool:
+        """Does a line surely give a sequence this value, by what is new in it?  (So that a long one need not be made again.)"""
+        match j:
+            case {"keep": int(keep), "add": list(add)} if isinstance(now, tuple) and len(now) == keep + len(add) and len(j) == 2:
+                old, t = before.get(name), self.written.type(name)
+                if type(keep) is int and isinstance(old, tuple) and isinstance(t, Seq) and 0 <= keep <= common(old, now):
+                    return now[keep:] == tuple(self.value(t.elem, x, name) for x in add)
+        return False
 
     def _variable(self, name: str, j: Any, before: dict[str, Value]) -> Value:
         """The value of a variable as a line gives it; of a sequence or map perhaps only what is new."""
