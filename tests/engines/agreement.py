@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Any
 
-from checker.core.bind import Instance, bind
-from checker.core.meaning import Fault, World, evaluate, initial_states, successors
+from checker.core.bind import Instance, Transition, bind
+from checker.core.meaning import Fault, Outcome, State, World, evaluate, initial_states, successors
 from checker.core.types import Bag, Id, Map, Rec
 from checker.engines.native.run import Exploration
 from checker.engines.python.explore import Explorer, key
@@ -21,6 +21,20 @@ from checker.source import Source
 from checker.verdict import Finding, Limits, Result, Trace, Verdict
 
 MAX_STATES = 300
+MOST_STEPS = 30_000  # of 800 random specs two take more (one of them millions, in its first level), the others up to 15,000
+
+
+class TooLarge(Exception):
+    """To finish its level, the oracle would take more than MOST_STEPS."""
+
+
+class Oracle(Explorer):
+    """The oracle, with an end to its patience; whoever is asked for a number in its place would be the one under test."""
+
+    def _check_step(self, state: State, action: Transition, outcome: Outcome) -> None:
+        if self.transitions > MOST_STEPS:
+            raise TooLarge
+        super()._check_step(state, action, outcome)
 
 
 @dataclass
@@ -37,7 +51,7 @@ def instance_of(text: str) -> Instance:
 
 
 def agree(text: str, max_states: int = MAX_STATES) -> Seen:
-    """Holds every number, state, verdict and trace of the engines against each other."""
+    """Holds every number, state, verdict and trace of the engines against each other; may raise TooLarge."""
     instance = instance_of(text)
     deadlock = "deadlock: off" not in text.split("\n")[0]
     oracle, result, limits = explored(instance, deadlock, max_states)
@@ -48,12 +62,12 @@ def agree(text: str, max_states: int = MAX_STATES) -> Seen:
 
 def explored(instance: Instance, deadlock: bool, max_states: int) -> tuple[Explorer, Result, Limits]:
     """The oracle's exploration, to the end of a level, and the limits under which it is what there is."""
-    oracle = Explorer(instance, Limits(max_states=max_states), deadlock)
+    oracle = Oracle(instance, Limits(max_states=max_states), deadlock)
     result = oracle.run()
     limits = Limits()
     if len(oracle.states) >= max_states:
         limits = Limits(max_depth=result.depth)
-        oracle = Explorer(instance, limits, deadlock)
+        oracle = Oracle(instance, limits, deadlock)
         result = oracle.run()
     return oracle, result, limits
 
@@ -208,4 +222,4 @@ def renamed(v: Any, how: dict[Id, Id]) -> Any:
     return v
 
 
-__all__ = ["Fault", "Seen", "agree", "instance_of"]
+__all__ = ["Fault", "Seen", "TooLarge", "agree", "instance_of"]

@@ -32,7 +32,7 @@ from checker.verdict import Limits, Result, Verdict
 HERE = Path(__file__).parent
 TOO_MANY = 1_000_000
 STATES_TOO = int(os.environ.get("SPECTRACE_WITNESS", "5000"))  # up to so many, those with symmetry are counted without it as well
-FEW = 20_000  # up to so many states, the JVM's second compiler costs more than it brings
+FEW = 60_000  # up to so many states, the JVM's second compiler costs more than it brings
 
 
 def test_the_module_is_readable() -> None:
