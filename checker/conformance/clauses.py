@@ -17,6 +17,7 @@ from typing import Any
 
 from checker.core.bind import Instance, free
 from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, Sent, SetOf
+from checker.core.meaning import Fault
 from checker.core.model import Property
 from checker.core.typed import parts
 from checker.core.types import Seq, Type, Value, card, values
@@ -104,7 +105,11 @@ class Clause:
         return (self.guard is not None and not value(self.guard, row)) or self._scanned(self.scan, row, value)
 
     def _scanned(self, scan: Scan, row: dict[str, Value], value: Valued) -> bool:
-        now, n = [value(x.expr, {**row, **dict(x.names)} if x.names else row) for x in scan.inputs], len(value(scan.over, row))
+        n = len(value(scan.over, row))
+        try:
+            now = [value(x.expr, {**row, **dict(x.names)} if x.names else row) for x in scan.inputs]
+        except Fault:  # the body may not come to it
+            return all(value(self.body, {**row, scan.name: i}) for i in range(n))
         before, start = scan.known.get(id(row), (now, 0))
         for x, old, new in zip(scan.inputs, before, now, strict=True):
             start = min(start, x.same_until(old, new))
@@ -246,6 +251,12 @@ def _inputs(e: Expr, i: str, names: tuple[tuple[str, Value], ...] = ()) -> Itera
             for v in values(t):
                 for x in _within(e):
                     yield from _inputs(x, i, (*names, (n, v)))
+        case Let(name=n, value=v, body=body) if i not in free(v):
+            for of in _inputs(body, i, names):
+                within = replace(e, type=of.expr.type, body=of.expr)
+                yield replace(of, expr=within, names=names) if n in free(of.expr) else of
+        case Let(name=n, value=v, body=body) if i not in free(body) and _offset(v, i) == 0:  # the index by another name
+            yield from _inputs(body, n, names)
         case Quant() | Fold() | SetOf() | Mapping() | Let():  # what it binds has no value here
             yield from (Input("value", x) for x in _reads(e))
         case _:

@@ -44,6 +44,9 @@ PROPERTIES = {
     "begins": "invariant P: forall a, b: Node. done[a] < len(log[b]) implies log[a][0:min(len(log[a]), done[a])] == log[b]",
     "named_prefix": "def same(n: 0..9, a: Node, b: Node) = n <= len(log[a]) and n <= len(log[b]) and log[a][0:n] == log[b][0:n]\n"
     "invariant P: forall a, b: Node. up[a] implies same(min(done[a], done[b]), a, b)",
+    "let": "def done_of(a: Node) = log[a][0:min(done[a], len(log[a]))]\n"
+    "def grows(l: seq[Entry, 9], i: int) = i == 0 or l[i - 1] <= l[i]\n"
+    "invariant P: forall a: Node, i in indices(done_of(a)). grows(done_of(a), i)",
     "counted": "invariant P: forall a: Node. EACH i < done[a] implies {b for b in Node if i < len(log[b])"
     " and log[b][i] == log[a][i]} != {a}",
     "kept": "step P: forall a: Node. up[a] implies log'[a][0:min(len(log[a]), len(log'[a]))] == log[a]",
