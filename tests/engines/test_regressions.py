@@ -9,6 +9,44 @@ from checker.core.bind import BindError
 
 # name: (spec, verdict, distinct states)
 CASES: dict[str, tuple[str, str, int]] = {
+    "what a bag holds, asked of a few values": (
+        """# deadlock: off
+sort A
+network bag capacity 2
+message M(n: 0..1, a: A)
+sort P
+process P
+    var got: set[A] = {}
+    var told: bool = false
+    on M(n, a)
+        got += {a}
+    action Tell(a: A, q: P)
+        require not told
+        told := true
+        send M(1, a) to q
+invariant Few: forall a: A, n: 0..1. sent M(n, a) implies n == 1 or (exists b: A. sent M(0, b))
+reachable Both: forall a: A. sent M(1, a)
+instance main: A = 2, P = 2
+""",
+        "holds",
+        53,
+    ),
+    "what has no value for some of the values that are looked at together": (
+        """# deadlock: off
+sort A
+record R(n: 0..2)
+var o: map A -> R? = {a: none for a in A}
+action Set(a: A, n: 0..2)
+    o[a] := R(n)
+action Drop(a: A)
+    o[a] := none
+invariant Small: forall a: A, i: 0..1. o[a] == none or the(o[a]).n < 3 - i or i == 1
+reachable One: exists a: A. o[a] != none and the(o[a]).n + 1 == 2
+instance main: A = 2
+""",
+        "holds",
+        16,
+    ),
     "a large property in pieces of which one looks at nothing": (
         """sort Node
 quorum Some(q) of Node where len(q) >= 1

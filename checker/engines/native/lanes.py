@@ -12,6 +12,7 @@ poison, and is masked out.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from checker.core.bind import free
@@ -20,7 +21,7 @@ from checker.core.layout import is_mask, layout, pack, rank
 from checker.core.meaning import Fault, evaluate
 from checker.core.operators.table import TRUE
 from checker.core.typed import parts, rewrite, subst
-from checker.core.types import BOOL, MapOf, Option, Record, Set, Tuple, Value, card, is_scalar, member, values
+from checker.core.types import BOOL, MapOf, Option, Record, Set, Tuple, Type, Value, card, is_scalar, member, values
 from checker.engines.native.emit import Bit, Num
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ LANES = 64
 LINES = 300  # of code that a quantifier may become,
 WORK = 1000  # and nodes that are looked at to find out
 PART = 16  # values of a part of the state that are told apart
+
+NOTHING: Value = object()
 
 Source = tuple[bool, int, int] | bool  # a bit of the state (primed?, word, bit), or a constant
 Rows = dict[str, list[Value]]  # what each name stands for, lane by lane
@@ -118,6 +121,10 @@ def _domain(d: Expr, known: dict[str, Value]) -> list[Value] | None:
     return None
 
 
+def _masked(t: Type) -> bool:
+    return isinstance(t, Set) and is_mask(t)
+
+
 def _rooted(e: Expr) -> bool:
     """Is it a part of the state?  (Whether it is known which is another question.)"""
     while isinstance(e, Apply) and e.op in ("index", "field", "item", "the"):
@@ -155,7 +162,7 @@ class Lanes:
                 return self.mask(subst(e.body, {e.name: e.value}), rows)
             case Quant():
                 return self.quantified(e, rows)
-            case Apply(op="in_set", args=(x, s)) if self.closed(x, rows) and self.known(s, rows) and is_mask(s.type):
+            case Apply(op="in_set", args=(x, s)) if self.closed(x, rows) and self.known(s, rows) and _masked(s.type):
                 return self.gather([self.inside(s, x, i, rows) for i in range(self.n)])
             case Apply(op="eq", args=(a, b)) if a.type == b.type and self.known(a, rows) and self.known(b, rows):
                 if not layout(a.type).wide:
@@ -173,7 +180,7 @@ class Lanes:
         return self.frees[id(e)][1] <= rows.keys()
 
     def evaluated(self, e: Expr, rows: Rows) -> list[Value]:
-        """The value of a closed expression in each lane; None where it has none, and nobody will look."""
+        """The value of a closed expression in each lane; NOTHING where it has none, and nobody will look."""
         assert self.closed(e, rows)
         names = sorted(self.frees[id(e)][1])
         found: dict[tuple[Value, ...], Value] = {}
@@ -181,11 +188,11 @@ class Lanes:
         for i in range(self.n):
             key = tuple(rows[n][i] for n in names)
             if key not in found:
-                try:
-                    found[key] = evaluate(e, dict(zip(names, key, strict=True)))
-                except Fault:
-                    found[key] = None
+                found[key] = NOTHING
                 self.work += 1
+                if NOTHING not in key:
+                    with suppress(Fault):
+                        found[key] = evaluate(e, dict(zip(names, key, strict=True)))
             out.append(found[key])
         return out
 
@@ -232,17 +239,16 @@ class Lanes:
 
     def elements(self, d: Expr, rows: Rows) -> Iterator[tuple[Value, Num]]:
         """The values that may be in a domain, and in which lanes they are."""
-        assert isinstance(d.type, Set)
+        if not isinstance(d.type, Set) or (isinstance(d, Apply) and d.op == "all" and card(d.attr) > LANES):
+            raise Stuck
         if isinstance(d, Apply) and d.op == "all":
-            if card(d.attr) > LANES:
-                raise Stuck
             for v in values(d.attr):
                 yield v, self.full
         elif self.closed(d, rows):
-            sets = self.evaluated(d, rows)
+            sets = [frozenset() if s is NOTHING else s for s in self.evaluated(d, rows)]
             for v in sorted(frozenset().union(*sets), key=lambda v: pack(d.type.elem, v)):  # type: ignore[attr-defined]
                 yield v, sum(1 << i for i, s in enumerate(sets) if v in s)
-        elif self.known(d, rows) and is_mask(d.type) and card(d.type.elem) <= LANES:
+        elif self.known(d, rows) and _masked(d.type) and card(d.type.elem) <= LANES:
             for v in values(d.type.elem):
                 yield v, self.gather([self.inside(d, Const(d.type.elem, v), i, rows) for i in range(self.n)])
         else:
@@ -279,7 +285,7 @@ class Lanes:
         if e.op == "index":
             assert isinstance(of.type, MapOf) and how.array
             key = self.evaluated(e.args[1], rows)[i]
-            slot = how.array.at(rank(of.type.key, key) if member(key, of.type.key) else 0)
+            slot = how.array.at(rank(of.type.key, key) if key is not NOTHING and member(key, of.type.key) else 0)
         elif e.op == "the":
             assert isinstance(of.type, Option)
             slot = how.parts[1]
@@ -291,7 +297,7 @@ class Lanes:
         """The bit that says whether x is in a set, in lane i."""
         assert isinstance(s.type, Set)
         v = self.evaluated(x, rows)[i]
-        if not member(v, s.type.elem):
+        if v is NOTHING or not member(v, s.type.elem):
             return False
         primed, word, shift = self.place(s, i, rows)
         at = shift + rank(s.type.elem, v)
