@@ -90,7 +90,7 @@ def _over_all(q: Quant) -> Quant:
     t = q.domain.type
     if isinstance(q.domain, Apply) and q.domain.op == "all":
         return q
-    if not (isinstance(t, Set) and is_mask(t) and card(t.elem) <= LANES):
+    if not (isinstance(t, Set) and card(t.elem) <= LANES and is_mask(t)):
         return q
     inside = Apply(BOOL, "in_set", (Local(t.elem, q.name), q.domain))
     body = If(BOOL, inside, q.body, TRUE if q.kind == "forall" else Const(BOOL, False))
@@ -117,19 +117,13 @@ def _domain(d: Expr, known: dict[str, Value]) -> list[Value] | None:
     if isinstance(d, Apply) and d.op == "all":
         return list(values(d.attr)) if card(d.attr) <= LANES else None
     if isinstance(d.type, Set) and free(d) <= known.keys():
-        return sorted(evaluate(d, known), key=lambda v: pack(d.type.elem, v))  # type: ignore[attr-defined]
+        with suppress(Fault):
+            return sorted(evaluate(d, known), key=lambda v: pack(d.type.elem, v))  # type: ignore[attr-defined]
     return None
 
 
 def _masked(t: Type) -> bool:
     return isinstance(t, Set) and is_mask(t)
-
-
-def _rooted(e: Expr) -> bool:
-    """Is it a part of the state?  (Whether it is known which is another question.)"""
-    while isinstance(e, Apply) and e.op in ("index", "field", "item", "the"):
-        e = e.args[0]
-    return isinstance(e, Read)
 
 
 class Lanes:
