@@ -116,6 +116,7 @@ class Ordering:
             reader.read(x) for x in (binding.order.loose, binding.order.sent, binding.order.received)
         )
         self.grouping = Grouping(binding, reader)
+        self.forgets = False  # a node that starts again may have forgotten what it knew of others
         self.sent: Callable[[Fields], list[Any]] | None = None
         self.received: Getter | None = None
         if self.kind == "pairs" and not (binding.send.id and binding.receive.id):
@@ -234,7 +235,8 @@ class Known:
         node, count = str(e.node), e.clock[str(e.node)]
         if count <= self.last.get(node, -1):
             e.early = f"the vector clock of {node} does not go on: it is {count}, and was {self.last[node]} before"
-        e.early = e.early or _forgot(e.clock, self.clocks.get(node, {}), "as before")
+        if not self.order.forgets:
+            e.early = e.early or _forgot(e.clock, self.clocks.get(node, {}), "as before")
         self.last[node], self.clocks[node] = count, e.clock
         if self.order.sent and self.order.received:
             mid = self.order.received(e.data)

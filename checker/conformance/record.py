@@ -555,7 +555,9 @@ class Validated:
 def ordered(logs: Sequence[Iterable[Line]]) -> Ordering:
     """The order of the lines of a record, or of those of the nodes of a run."""
     order = Order("clock" if len(logs) > 1 else "file", clock="clock")
-    return Ordering(Binding("<record>", "", order=order), Reader())
+    found = Ordering(Binding("<record>", "", order=order), Reader())
+    found.forgets = True  # whether a clock goes on is for `Replay._clock` to say
+    return found
 
 
 def validated(model: Model, logs: list[Log]) -> Validated:
