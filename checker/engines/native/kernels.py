@@ -222,11 +222,7 @@ def settle(p, rows, parents, n):
         mixed = get(hashes, j)
         group = table + group_of(mixed, bits)
         entry = get(group, lowest(tagged(group, mixed)) & 7)
-        at = arena + (np.int64(entry & LOW) - 1) * width
-        prefetch(at)
-        if width > GROUP_BYTES:
-            prefetch(at + GROUP_BYTES)
-            prefetch(at + width - 8)
+        prefetch(arena + (np.int64(entry & LOW) - 1) * width)
     for j in range(n):
         mixed, row = get(hashes, j), rows + j * width
         offset, known, away = group_of(mixed, bits), False, 0
