@@ -22,7 +22,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-LARGE = 64 << 20  # bytes of scattered memory beyond which large pages are asked for
+LARGE = 2 << 20  # bytes of scattered memory beyond which large pages are asked for
 CACHE_LINE = 64
 
 
