@@ -22,6 +22,7 @@ from checker.language.format import format_text
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 NAMES = sorted(p.name for p in SPECS.iterdir() if p.is_dir())
 VERDICT = {"holds": Verdict.HOLDS, "violates": Verdict.VIOLATED, "deadlock": Verdict.DEADLOCK, "fault": Verdict.SPEC_FAULT}
+LONG = 10_000  # characters
 ORACLE_STATES = 1_600  # up to so many states the definition itself is asked
 
 
@@ -31,9 +32,17 @@ def model(name: str) -> Model:
 
 
 def instances() -> list[object]:
-    """(spec, instance) of every shipped instance."""
-    every = [(n, d) for n in NAMES for d in model(n).instances.values()]
-    return [pytest.param(n, d.name, id=f"{n}-{d.name}", marks=[pytest.mark.slow] if d.slow else []) for n, d in every]
+    """(spec, instance) of every shipped instance.  Of long specs, which take seconds to compile, only two are not slow."""
+    every = [(n, d, i) for n in NAMES for i, d in enumerate(model(n).instances.values())]
+    slow = [d.slow or (i > 1 and long(n)) for n, d, i in every]
+    return [
+        pytest.param(n, d.name, id=f"{n}-{d.name}", marks=[pytest.mark.slow] if s else [])
+        for (n, d, _), s in zip(every, slow, strict=True)
+    ]
+
+
+def long(name: str) -> bool:
+    return len(model(name).source.text) > LONG
 
 
 def declared(name: str, instance: str) -> InstanceDecl:
@@ -78,7 +87,11 @@ def test_instance_is_as_expected(name: str, instance: str) -> None:
 def small() -> list[object]:
     """The instances that may have few states."""
     every = [(n, d) for n in NAMES for d in model(n).instances.values() if not d.slow and size(d) <= ORACLE_STATES]
-    return [pytest.param(n, d.name, id=f"{n}-{d.name}") for n, d in every]
+    slow = [n == "raft_election" for n, _ in every]  # few states, but hundreds of steps from each
+    return [
+        pytest.param(n, d.name, id=f"{n}-{d.name}", marks=[pytest.mark.slow] if s else [])
+        for (n, d), s in zip(every, slow, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("name", "instance"), small())
@@ -150,7 +163,7 @@ def large(name: str) -> bool:
     return 2 * sum(slow) > len(slow)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if large(n) else []) for n in NAMES])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if large(n) or long(n) else []) for n in NAMES])
 def test_every_action_happens_in_some_instance(name: str) -> None:
     missing = {a.name for a in model(name).actions}
     for d in sorted(model(name).instances.values(), key=size):
