@@ -149,6 +149,7 @@ class Host:
             self.store.started()
         if self.reliable:
             self._keep(ready)
+        batch.steps.append(ready)
         batch.then.append(partial(self._out, ready))
         self.counts[ready.name] += 1
         for name in self.core.process.spontaneous:
@@ -170,8 +171,6 @@ class Host:
 
     def _out(self, ready: Ready) -> None:
         """A step is on disk."""
-        if self.recorder:
-            self.recorder.step(time.time(), ready)
         for e in ready.send:
             if e.target != self.address.name:
                 self._send(e)
@@ -197,10 +196,12 @@ class Host:
             self.store.commit(batch)
         else:
             self.batch.acknowledged = batch.acknowledged
+        if self.recorder:  # before anyone else learns of it, so that who is killed then has written what he did
+            for ready in batch.steps:
+                self.recorder.step(time.time(), ready)
+            self.recorder.flush()
         for act in batch.then:
             act()
-        if self.recorder:
-            self.recorder.flush()  # what leaves by links leaves later
 
     def _news(self, replica: Replica) -> None:
         """Has this node become the one that takes commands, or ceased to be?"""

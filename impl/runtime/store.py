@@ -11,6 +11,7 @@ from pathlib import Path
 
 from checker.conformance.clauses import common
 from checker.core.types import Seq, Type, Value
+from impl.runtime.core import Ready
 from impl.runtime.wire import DECODER, ENCODER, pack, unpack
 
 TABLES = """
@@ -25,13 +26,15 @@ create table if not exists outbox (target text, number integer, body blob, prima
 @dataclass
 class Batch:
     """What several steps leave on disk, in one transaction.  `inbox`: what has arrived and is not handled; `handled`: what had
-    arrived before and is; `acknowledged`: how far each target has it on disk.  `then`: what is to be done once it is synced."""
+    arrived before and is; `acknowledged`: how far each target has it on disk.  `steps`: these; `then`: what is to be done once
+    they are synced."""
 
     persist: dict[str, Value] = field(default_factory=dict)
     inbox: dict[tuple[str, int], bytes] = field(default_factory=dict)
     handled: list[tuple[str, int]] = field(default_factory=list)
     outbox: list[tuple[str, int, bytes]] = field(default_factory=list)
     acknowledged: dict[str, int] = field(default_factory=dict)
+    steps: list[Ready] = field(default_factory=list)
     then: list[Callable[[], None]] = field(default_factory=list)
 
     def handle(self, source: str, number: int) -> None:
