@@ -9,6 +9,19 @@ from checker.core.bind import BindError
 
 # name: (spec, verdict, distinct states)
 CASES: dict[str, tuple[str, str, int]] = {
+    "an element that is there already, in a set too large for the target": (
+        """# deadlock: off
+type N = 0..40
+var big: set[N, 3] = {0, 1, 2}
+var small: set[N, 2] = {}
+action Go(x: N)
+    require x < 4
+    small := big | {x}
+instance main:
+""",
+        "spec_fault",
+        1,
+    ),
     "what a bag holds, asked of a few values": (
         """# deadlock: off
 sort A

@@ -446,12 +446,12 @@ SAFE = {
 
 
 def _one_more(e: Apply) -> Expr | None:
-    """Does a set in slots fit with an element more, without making it?"""
+    """Does a set in slots that fits itself fit with an element more, without making it?"""
     match e:
         case Apply(op="fits", attr=Set(elem, int(cap)), args=(Apply(op="union", args=(Read(type=Set() as t) as s, new)),)):
             if isinstance(new, Apply) and new.op == "set" and len(new.args) == 1:
                 (x,) = new.args
-                if t.elem == elem == x.type and t.cap is not None and not is_mask(t):
+                if t.elem == elem == x.type and t.cap is not None and t.cap <= cap and not is_mask(t):  # type: ignore[operator]
                     inside = Apply(BOOL, "in_set", (x, s))
                     return If(BOOL, inside, TRUE, apply("lt", apply("len", s), number(cap)))
     return None
