@@ -23,7 +23,7 @@ PROTOCOLS = """# The shipped protocols
 
 Every instance, what is expected of it, and who else found its numbers. Distinct states are those without symmetry,
 orbits those with it; the length is the number of steps of a shortest counterexample. Seconds are those of the runs that
-check these numbers, on one of two cores of an AMD EPYC, compilation included. This page is generated: `python
+check these numbers, on one of two cores of an Intel Xeon, compilation included. This page is generated: `python
 docs/generate.py --measure`, or `--measure --slow`.
 
 | protocol | instance | verdict | states | orbits | steps | seconds | witness |
