@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from checker.core.bind import BindError, Instance
 from checker.core.ir import base_name
 from checker.core.local import NotRunnable, bind_local, obstacles
 from checker.core.meaning import Fault, Outcome, State, World, evaluate, successors
-from checker.core.types import Rec, values
+from checker.core.types import Map, Rec, values
 from checker.engines.python.compiled import Compiled
 from checker.engines.python.explore import Explorer
 from checker.engines.python.node import Blocked, LocalAction, Nodes, Sending, Taken
@@ -210,3 +211,59 @@ def test_a_global_action_is_nobodys() -> None:
     with pytest.raises(NotRunnable, match="global") as why:
         bind_local(load("die_hard"))
     assert why.value.span is not None and why.value.span.line == 13
+
+
+LOOPS = """\
+protocol loops
+sort P
+enum Level = low, middle, high
+record Item(n: 0..2, m: 0..2)
+var log: map P -> seq[Item, 3] = {p: [] for p in P}
+var agreed: seq[Item, 3] = []
+var done: map P -> 0..4 = {p: 0 for p in P}
+var level: Level = low
+action Append(p: P, n: 0..2, m: 0..2)
+    require len(log[p]) < 3
+    log[p] := log[p] + [Item(n, m)]
+    level := middle if n == 1 else high
+action Agree(p: P)
+    require len(log[p]) > 0
+    agreed := log[p]
+action Done(p: P, n: 0..4)
+    done[p] := n
+def part(p: P) = log[p][0:done[p]]
+def alike(a: seq[Item, 3], b: seq[Item, 3]) = forall i in indices(a). i < len(b) implies a[i] == b[i]
+def held(i: Item) = {p for p in P if i in elems(log[p])}
+invariant Same: forall p: P, i in indices(part(p)), j in indices(agreed). part(p)[i] == agreed[j] implies i == j
+invariant Found: forall p: P, x in elems(agreed). exists i in indices(log[p]). log[p][i] == x and i < len(agreed)
+invariant Most: forall x in elems(agreed). len(held(x)) >= 1
+invariant Faulty: forall p: P. done[p] > 0 implies exists i in indices(agreed). agreed[i] == log[p][done[p]]
+invariant Named: forall p, q: P. alike(part(p), part(q)) implies alike(log[q][0:done[p]], agreed)
+invariant Counted: forall x in elems(agreed). len({i for i in indices(agreed) if agreed[i].n <= x.n}) >= x.m
+invariant Looked: forall p: P, x in elems(agreed). Item(x.m, x.n) not in {Item(y.n, y.m) for y in elems(log[p])}
+invariant Sums: forall p: P. sum(len(held(x)) for x in elems(log[p])) <= 3 and level >= low and not level > high
+invariant Least: forall x in elems(agreed), p: P. min(y.m for y in elems(log[p])) <= x.m
+instance small: P = 2
+"""
+
+
+def test_what_is_the_same_in_a_loop_is_computed_once() -> None:
+    """And faults where it would, or not at all."""
+    instance = bind(load_model(Source("loops", LOOPS)))
+    compiled, rng = Compiled(instance), Random(1)
+    (first,) = compiled.initial()
+    assert "is NEW" in compiled.module.source and "places(" in compiled.module.source
+    says: dict[str, set[Any]] = {}
+    items = [Rec("Item", (n, m)) for n in range(3) for m in range(3)]
+    for _ in range(400):
+        log = {p: tuple(rng.choices(items, k=rng.randrange(4))) for p in first["log"]}
+        agreed = tuple(rng.choices(items + [x for s in log.values() for x in 3 * s], k=rng.randrange(4)))
+        done = {p: rng.randrange(min(4, len(log[p]) + 2)) for p in log}
+        state = {**first, "log": Map(log), "agreed": agreed, "done": Map(done), "level": rng.choice(("low", "middle", "high"))}
+        world = World(instance, state)
+        for p in compiled.predicates:
+            expected = value(evaluate, p.property.expr, {}, world)
+            assert value(p.holds, state, state, None) == expected, (p.property.name, state)
+            says.setdefault(p.property.name, set()).add(expected)
+    assert says["Same"] == says["Faulty"] == says["Least"] == {True, False, "fault"}
+    assert all(True in x for x in says.values())

@@ -35,7 +35,7 @@ SMALL: list[tuple[str, str | None, dict[str, Any], int, set[str] | None]] = [
     ("two_phase_commit", None, {"RM": 2}, 10, set()),
     ("multi_paxos", None, {"Acceptor": 2, "Command": 1, "slots": 1}, 18, set()),
     ("multi_paxos", "proposer_crash", {"Acceptor": 2, "Command": 1, "slots": 1, "ballots": 2}, 22, {"Miss", "on Ask"}),
-    ("zab", "crash", {"Server": 2}, 67, {"Log"}),
+    ("zab", "crash", {"Server": 2}, 66, {"Log"}),
     ("raft", "crash", {"Server": 2}, 40, None),
     ("raft", "reads", {"Server": 2, "max_log": 1}, 20, None),
     ("alternating_bit", None, {}, 5, set()),

@@ -152,6 +152,7 @@ def write_expression(module: Module, name: str, e: Expr, log: bool) -> Writer:
     lines = [f"def {name}(S, AFTER, LOG):"]
     for key, local in w.vars.items():
         lines.append(f"{INDENT}{local} = {'AFTER' if key.endswith(chr(39)) else 'S'}[{key.rstrip(chr(39))!r}]")
+    lines += [f"{INDENT}{local} = {asked}" for asked, local in w.answers.items()]
     module.add([*lines, *(INDENT + line for line in w.out), f"{INDENT}return {text}"])
     return w
 

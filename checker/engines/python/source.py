@@ -6,6 +6,9 @@ fail, preceded by the lines that it needs: loops of quantifiers, and the checks 
 
 Two switches.  `cells`: the code of one process, which sees its own variables as they are and not as maps, skips ghosts, and
 has no network.  `log`: the network is not a variable but a log beside the state, which only properties look at.
+
+What costs more than a few steps and is the same for every element of a loop is computed once, when the loop first comes to it
+(so it faults where it would): `_hoisted`.  A loop over the indices of a sequence that looks for an item goes to its places.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from checker.core.bind import Instance, Message, free
@@ -45,7 +49,7 @@ from checker.core.meaning import Fault, fit, in_order, render
 from checker.core.operators import TABLE, Undefined
 from checker.core.operators.logic import compare, least_first
 from checker.core.operators.table import FALSE, TRUE, join
-from checker.core.typed import within
+from checker.core.typed import parts, within
 from checker.core.types import Bag, BagOf, Enum, Int, Map, MapOf, Option, Rec, Record, Seq, Set, Tuple, Type, card, member, values
 
 MANY = 8  # of a type of more values than this, properties of a running cluster look only at those that matter
@@ -100,9 +104,36 @@ def said(node: Node, text: str) -> None:
     raise Fault(node, text)
 
 
+def places(s: tuple[Any, ...]) -> dict[Any, list[int]]:
+    """Where each item of a sequence stands."""
+    found: dict[Any, list[int]] = {}
+    for i, x in enumerate(s):
+        found.setdefault(x, []).append(i)
+    return found
+
+
+SHORT, KEPT = 32, 16  # sets of so many items are made anew; so many larger ones are kept
+SETS: dict[int, tuple[tuple[Any, ...], frozenset[Any]]] = {}  # by the identity of the sequence, which is kept
+
+
+def elements(s: tuple[Any, ...]) -> frozenset[Any]:
+    """The items of a sequence as a set.  Logs grow: of one that goes on from another, only what is new is looked at."""
+    if len(s) < SHORT:
+        return frozenset(s)
+    if id(s) not in SETS:
+        known = [(t, found) for t, found in SETS.values() if len(t) <= len(s) and t[-1] is s[len(t) - 1]]
+        t, found = max(known, key=lambda one: len(one[0]), default=((), frozenset()))
+        found = found.union(s[len(t) :]) if s[: len(t)] == t else frozenset(s)
+        if len(SETS) >= KEPT:
+            del SETS[next(iter(SETS))]
+        SETS[id(s)] = s, found
+    return SETS[id(s)][1]
+
+
 LIBRARY: dict[str, Any] = {
-    "Fault": Fault, "Bag": Bag, "Map": Map, "Rec": Rec, "compare": compare, "extreme": extreme, "fit": fit, "in_order": in_order,
-    "member": member, "misfit": misfit, "outside": outside, "said": said, "undefined": undefined, "values": values,
+    "Fault": Fault, "Bag": Bag, "Map": Map, "NEW": object(), "Rec": Rec, "compare": compare, "elements": elements,
+    "extreme": extreme, "fit": fit, "in_order": in_order, "member": member, "misfit": misfit, "outside": outside,
+    "places": places, "said": said, "undefined": undefined, "values": values,
 }  # fmt: skip
 
 
@@ -163,6 +194,24 @@ def conjuncts(e: Expr) -> list[Expr]:
     if isinstance(e, If) and e.orelse == FALSE:
         return [*conjuncts(e.cond), *conjuncts(e.then)]
     return [e]
+
+
+def both(a: Expr, b: Expr) -> Expr:
+    return b if a == TRUE else If(b.type, a, b, FALSE)
+
+
+def costly(e: Expr) -> bool:
+    """Does its value take more than a few steps?"""
+    if isinstance(e, Quant | Fold | SetOf | Mapping | Sent) or (isinstance(e, Apply) and e.op not in CHEAP):
+        return True
+    return any(map(costly, parts(e)))
+
+
+def heavy(e: Expr) -> bool:
+    """Is it worth a table?"""
+    if isinstance(e, Quant | Fold | SetOf | Mapping) or (isinstance(e, Apply) and e.op in ("elems", "places")):
+        return True
+    return any(map(heavy, parts(e)))
 
 
 Field = tuple[str, int]  # a field of a message, by its position
@@ -228,6 +277,15 @@ def condition(x: str, a: Type, t: Type, module: Module) -> str:
     return f"member({x}, {module.keep(t, 'T', ('type', t))})"
 
 
+@dataclass
+class Loop:
+    """A loop that is being written: its binder, and what is computed once for it, with the names of that."""
+
+    element: str
+    heads: list[str] = field(default_factory=list)
+    known: dict[Any, str] = field(default_factory=dict)
+
+
 class Writer:
     """Writes the lines of one function.  `env` names the binders in scope, each by a Python name of its own."""
 
@@ -241,6 +299,11 @@ class Writer:
         self.faults = self.fresh = 0
         self.names: dict[str, int] = {}  # every local by name, with its number
         self.vars: dict[str, str] = {}
+        self.loops: list[Loop] = []  # of expressions, the outermost first
+        self.depends: dict[str, frozenset[int]] = {}  # on which of them the value of a name in `env` depends
+        self.fixed: frozenset[int] = frozenset()  # of those, the ones of which one element is enough for now
+        self.within: dict[str, tuple[Expr, str]] = {}  # an index by its name, and the sequence that it is one of
+        self.answers: dict[str, str] = {}  # the names of what the log is asked
 
     # names and lines
 
@@ -293,6 +356,41 @@ class Writer:
 
     def expr(self, e: Expr) -> str:
         """A text for the value of an expression, which cannot fail; what can stands in the lines before."""
+        at = self._place(e) if self.loops and costly(e) else None
+        if at is None:
+            return self._expr(e)
+        names = tuple(sorted(self.env[n] for n in free(e) if n))  # in two places they may stand for two things
+        return self._hoisted((e, names), self._loops_of(e), at, lambda: self._expr(e))
+
+    def _loops_of(self, e: Expr) -> frozenset[int]:
+        """The loops around an expression on which its value depends."""
+        return frozenset[int]().union(*(self.depends[n] for n in free(e) if n in self.depends))
+
+    def _place(self, e: Expr) -> int | None:
+        """The outermost loop for all elements of which an expression is the same; if that depends on a loop further in, it must
+        be worth a look into a table."""
+        on = self._loops_of(e)
+        at = next((i for i in range(len(self.loops)) if i not in on | self.fixed), None)
+        return None if at is None or (any(i > at for i in on) and not heavy(e)) else at
+
+    def _hoisted(self, key: Any, on: frozenset[int], at: int, write: Callable[[], str]) -> str:
+        """A text for what is the same for all elements of a loop: computed once, or once for each combination of the elements of
+        the loops further in."""
+        loop, within = self.loops[at], [self.loops[i].element for i in sorted(on) if i > at]
+        if key not in loop.known:
+            loop.known[key] = self.name("h")
+            loop.heads.append(f"{loop.known[key]} = {'{}' if within else 'NEW'}")
+        name = loop.known[key]
+        element = within[0] if len(within) == 1 else f"({', '.join(within)})"
+        fixed, self.fixed = self.fixed, self.fixed | frozenset(range(at, len(self.loops)))
+        lines, text = self.inside(write)
+        self.fixed = fixed
+        value = f"{name}[{element}]" if within else name
+        self.out.append(f"if {element} not in {name}:" if within else f"if {name} is NEW:")
+        self.nest([*lines, f"{value} = {text}"])
+        return value
+
+    def _expr(self, e: Expr) -> str:
         match e:
             case Const():
                 return self.constant(e.value, e.type)
@@ -311,8 +409,8 @@ class Writer:
             case Fold():
                 return self._fold(e)
             case Let():
-                value = self.expr(e.value)
-                return self._bound(e.name, self.atom(value), lambda: self.expr(e.body))
+                value = self.atom(self.expr(e.value))
+                return str(self._bound(e.name, value, self._loops_of(e.value), lambda: self.expr(e.body)))
             case Fit():
                 return self._fit(e)
             case Sent():
@@ -329,12 +427,12 @@ class Writer:
             raise NotLocal(e, f"`{e.var}` of other processes")
         return self.var(e.var, e.primed)
 
-    def _bound(self, name: str, text: str, write: Callable[[], str]) -> str:
-        before = self.env.get(name)
-        self.env[name] = text
+    def _bound(self, name: str, text: str, on: frozenset[int], write: Callable[[], Any]) -> Any:
+        before = self.env.get(name), self.depends.get(name, frozenset())
+        self.env[name], self.depends[name] = text, on
         result = write()
-        if before is not None:
-            self.env[name] = before
+        if before[0] is not None:
+            self.env[name], self.depends[name] = before[0], before[1]
         return result
 
     def _if(self, e: If) -> str:
@@ -363,10 +461,40 @@ class Writer:
     ) -> tuple[str, str, list[str], Any, bool]:
         """Of a loop that does nothing unless `where`: its binder, what it goes through, its lines, what `body` gave, and whether
         it can fault."""
-        over = self.narrowed(name, domain, where) or self.heard_of(domain, heard) or self.domain(domain, repeats)[0]
+        over = self.matching(name, domain, where) or self.narrowed(name, domain, where) or self.heard_of(domain, heard)
+        if isinstance(domain, Apply) and domain.op == "indices":
+            self.within[name] = domain.args[0], self.atom(self.expr(domain.args[0]))
+            over = over or f"range(len({self.within[name][1]}))"
+        over = over or self.domain(domain, repeats)[0]
         x, before = self.name(name), self.faults
-        lines, result = self.inside(lambda: self._bound(name, x, body))
+        self.loops.append(Loop(x))
+        lines, result = self.inside(lambda: self._bound(name, x, frozenset({len(self.loops) - 1}), body))
+        self.out += self.loops.pop().heads
         return x, over, lines, result, self.faults > before
+
+    def matching(self, name: str, domain: Expr, where: Expr) -> str:
+        """The places at which a sequence that does not change in some loop around this one has the item that is looked for
+        first of all; "" if that is not what the condition says."""
+        match domain, conjuncts(where)[0]:
+            case Apply(op="indices", args=(s,)), Apply(op="eq", args=(a, b)):
+                for x, item in ((a, b), (b, a)):
+                    at = isinstance(x, Apply) and x.op == "index" and x.args[0] == s and x.args[1]
+                    if isinstance(at, Local) and at.name == name and name not in free(item):
+                        where_ = self._place(s)
+                        return "" if where_ is None else self._places(s, item, where_)
+        return ""
+
+    def _places(self, s: Expr, item: Expr, at: int) -> str:
+        items, before = self.atom(self.expr(s)), self.faults
+        index = self._hoisted(("places", s), self._loops_of(s), at, lambda: f"places({items})")
+        lines, text = self.inside(lambda: self.expr(item))
+        if self.faults == before:
+            self.out += lines
+            return f"{index}.get({text}, ())"
+        found = self.temp("()")  # where there are no items, nobody asks for this one
+        self.out.append(f"if {items}:")
+        self.nest([*lines, f"{found} = {index}.get({text}, ())"])
+        return found
 
     def heard_of(self, domain: Expr, fields: frozenset[Field] | None) -> str:
         """Of a huge type only the values that some message carries, where no other can matter; "" if that cannot be told."""
@@ -374,7 +502,12 @@ class Writer:
             return ""
         kinds = {m: dict(enumerate(t for _, t in self.instance.messages[m].full.fields)) for m, _ in fields}
         tests = {condition("x", kinds[m][i], domain.attr, self.module) for m, i in fields} - {"True"}
-        return f"[x for x in LOG.having({tuple(sorted(fields))!r}){''.join(f' if {t}' for t in sorted(tests))}]"
+        every = f"LOG.having({tuple(sorted(fields))!r})"
+        return self._asked(f"[x for x in {every}{''.join(f' if {t}' for t in sorted(tests))}]" if tests else every)
+
+    def _asked(self, text: str) -> str:
+        """A name for what the log says, which is the same everywhere."""
+        return self.answers.setdefault(text, f"log{len(self.answers)}")
 
     def narrowed(self, name: str, domain: Expr, where: Expr) -> str:
         """The part of a range in which the first comparisons of a condition can hold; "" if that is no less."""
@@ -467,6 +600,8 @@ class Writer:
 
         x, over, lines, (test, inner, value), _ = self._loop(e.name, e.domain, e.where, body, repeats=False)
         total = e.kind == "sum"
+        if total and not lines and not inner:
+            return f"sum([{value} for {x} in {over}{'' if test == 'True' else f' if {test}'}])"
         r = self.temp("0" if total else "[]")
         put = f"{r} += {value}" if total else f"{r}.append({value})"
         self.out.append(f"for {x} in {over}:")
@@ -526,6 +661,15 @@ class Writer:
             return self.var(e.args[0].var)  # type: ignore[attr-defined]
         if op in ("member", "in_set"):
             return self._member(e)
+        if (
+            op == "index"
+            and isinstance(e.args[1], Local)
+            and (known := self.within.get(e.args[1].name))
+            and known[0] == e.args[0]
+        ):
+            return f"{known[1]}[{self.env[e.args[1].name]}]"
+        if op == "len" and isinstance(x := e.args[0], SetOf) and isinstance(x.body, Local) and x.body.name == x.name:
+            return self._fold(Fold(e.type, "sum", x.name, x.domain, x.where, Const(Int(1, 1), 1), span=e.span))
         if op == "all":
             self._listed(e, e.attr, False)
             return self.module.keep(frozenset(values(e.attr)), "K", ("set", e.attr))
@@ -568,6 +712,8 @@ class Writer:
             case Apply(op="indices", args=(s,)):
                 text = self.atom(self.expr(x))
                 return f"(0 <= {text} < len({self.expr(s)}))"
+        if isinstance(c, SetOf) and self._place(c) is None:  # a set for one look
+            return self._quant(Quant(e.type, "exists", c.name, c.domain, both(c.where, Apply(e.type, "eq", (c.body, x)))))
         text = self.expr(x)
         return f"({text} in {self.expr(c)})"
 
@@ -577,6 +723,9 @@ class Writer:
         t = join(x, y)
         if plain(t):
             return f"({a} {sign} {b})"
+        if isinstance(t, Enum):
+            rank = self.module.keep({m: i for i, m in enumerate(t.members)}, "K", ("rank", t))
+            return f"({rank}[{a}] {sign} {rank}[{b}])"
         if isinstance(t, Option) and plain(t.elem) and sign in "<>":
             low, high, below, above = (a, b, x, y) if sign == "<" else (b, a, y, x)
             low, high = self.atom(low), self.atom(high)
@@ -705,7 +854,8 @@ class Writer:
         given = [t for t in texts if t is not None]
         if self.log:
             at = tuple(i for i, t in enumerate(texts) if t is not None)
-            return f"(({', '.join(given)}{',' if given else ''}) in LOG.seen({m.name!r}, {at!r}))"
+            seen = self._asked(f"LOG.seen({m.name!r}, {at!r})")
+            return f"(({', '.join(given)}{',' if given else ''}) in {seen})"
         content = self.var(m.var)
         if self.instance.network != "fifo" and len(given) == len(texts):
             return f"(Rec({m.name!r}, {self._op_seq(e, *given)}) in {content})"  # type: ignore[arg-type]
@@ -873,8 +1023,13 @@ SIMPLE = {
     "not": "(not {})", "eq": "({} == {})", "ne": "({} != {})", "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})",
     "neg": "(-{})", "min2": "min({}, {})", "max2": "max({}, {})", "union": "({} | {})", "inter": "({} & {})",
     "diff": "({} - {})", "subset": "({} <= {})", "len": "len({})", "range": "frozenset(range({}, {}))",
-    "keys": "frozenset({})", "values": "frozenset({}.values())", "elems": "frozenset({})",
+    "keys": "frozenset({})", "values": "frozenset({}.values())", "elems": "elements({})",
     "indices": "frozenset(range(len({})))", "concat": "({} + {})", "count": "{}[{}]", "bag_add": "{}.add({})",
 }  # fmt: skip
+
+CHEAP = frozenset({
+    "not", "eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "neg", "min2", "max2", "div", "mod", "len", "index", "field",
+    "item", "last", "the", "is", "inject", "project", "fits", "member", "in_set", "all", "record", "tuple", "count",
+})  # fmt: skip
 
 FLIPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq"}
