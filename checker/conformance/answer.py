@@ -146,6 +146,7 @@ class RecordAnswer:
             "seconds": round(self.seconds, 3),
             "coverage": {"actions": dict(sorted(f.actions.items()))},
             "unchecked": f.unchecked,
+            "clients": {"requests": f.counts["invoke"], "answers": f.counts["return"], "explained": f.served},
             "diagnosis": {
                 "place": f.place,
                 "line": f.line,
@@ -166,6 +167,9 @@ class RecordAnswer:
         out = [f"{f.verdict.upper()}  {head}", f"  a record of `spectrace run`; {f.steps:,} steps, {self.seconds:.2f} s"]
         if why:
             out += [f"  {msgspec.json.encode(f.line).decode()}", "", f"why ({why.about}):", *(f"  {x}" for x in why.reasons)]
+        if not why and f.counts["return"]:
+            told = "linearizable, in the order in which nodes executed it" if f.served else "nothing says where it was executed"
+            out.append(f"  {f.counts['invoke']:,} requests of clients, {f.counts['return']:,} answers: {told}")
         out += [f"  not checked, as it goes through too many values: {', '.join(f.unchecked)}"] if f.unchecked else []
         never = sorted({a.name for a in f.instance.actions} - f.actions.keys())
         if coverage:

@@ -9,7 +9,6 @@ values, the durable ones among them are persisted, the vector clock is one furth
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
@@ -18,6 +17,7 @@ from typing import Any
 
 from checker.conformance.binding import Binding, Order
 from checker.conformance.clauses import common
+from checker.conformance.clients import Clients, Unexplained
 from checker.conformance.fields import Reader
 from checker.conformance.follow import Finding, Follower, NotEnabled
 from checker.conformance.lines import Line, Log
@@ -48,11 +48,10 @@ AROUND = {
     "return": {"node", "client", "number", "result"},
 }
 MAYBE = {"client", "result", "node"}
-LATE = 1000  # a request is taken before its client has asked so many more
 
 
 class Rejected(Exception):
-    """What a line says is not so.  `about`: "behaviour" | "message" | "state" | "order" | "property"."""
+    """What a line says is not so.  `about`: "behaviour" | "message" | "state" | "order" | "client" | "property"."""
 
     def __init__(self, about: str, *reasons: str, property: str | None = None) -> None:
         super().__init__(*reasons)
@@ -141,8 +140,10 @@ class Replay:
         self.channels: dict[tuple[str, str], list[str]] = {}  # fifo: the ids on their way, in order
         self.keeps = self.instance.network == "set"
         self.numbers: dict[str, int] = {}
-        self.asked: dict[tuple[Any, Any], list[int]] = {}  # what a client asked where
+        self.clients = Clients(d.get("service"))
         self.requests: str | None = d.get("clients")  # the action that takes the requests of clients
+        self.given: dict[str, tuple[int, int]] = {}  # node → the start and number of the last message that it sent
+        self.simulated = d.get("at") == 0
         self.times: dict[tuple[str, Any], float] = {}
         self.counts: Counter[str] = Counter()
 
@@ -162,7 +163,7 @@ class Replay:
             dict(self.times),
             self.counts.copy(),
         )
-        other.asked = {k: list(v) for k, v in self.asked.items()}
+        other.clients, other.given = self.clients.copy(), dict(self.given)
         other.channels = {k: list(v) for k, v in self.channels.items()}
         return other
 
@@ -172,7 +173,8 @@ class Replay:
             self.nodes,
             self.numbers,
             self.times,
-            self.asked,
+            self.clients.position(),
+            self.given,
             self.channels,
             self.sent,
             self.follower.state,
@@ -209,7 +211,7 @@ class Replay:
             case "partition":
                 self._divided(d["sides"])
             case "invoke" | "return":
-                self._asked(d, what)
+                self._client(d, what)
             case _ if what not in AROUND:
                 raise Rejected("behaviour", f"there is no event `{what}` in a record")
         self.counts[what] += 1
@@ -227,19 +229,14 @@ class Replay:
         if sorted(str(x) for side in sides for x in side) != sorted(self.nodes):
             raise Rejected("behaviour", f"the sides of a partition are all of {', '.join(self.nodes)}")
 
-    def _asked(self, d: dict[str, Any], what: str) -> None:
-        """A client asks, and is answered what it has asked."""
-        who, number = (d.get("node"), d.get("client")), d["number"]
-        name = str(who[1] or who[0])
-        if name in self.nodes or type(number) is not int:
-            raise Rejected("behaviour", f"{name} is no client that asks by number")
-        asked = self.asked.setdefault(who, [])
-        if what == "invoke":
-            if asked and number < asked[-1]:
-                raise Rejected("behaviour", f"{name} asks number {number} after number {asked[-1]}")
-            asked.append(number)
-        elif number not in asked[bisect_left(asked, number) :][:1]:
-            raise Rejected("behaviour", f"{name} has not asked number {number} here")
+    def _client(self, d: dict[str, Any], what: str) -> None:
+        """A client asks, or is answered."""
+        if (d.get("client") or d.get("node")) in self.nodes:
+            raise Rejected("behaviour", f"{d.get('client') or d.get('node')} is a node, and no client")
+        try:
+            (self.clients.invoke if what == "invoke" else self.clients.returned)(d)
+        except Unexplained as why:
+            raise Rejected("client", str(why)) from None
 
     def _numbered(self, line: Line) -> None:
         """Lines are numbered one after the other, from each start of a recorder on."""
@@ -249,14 +246,16 @@ class Replay:
         self.numbers[line.file] = before + 1 if n != 1 else 1
 
     def _timed(self, line: Line) -> None:
-        """Time does not run backwards at a node, as long as its recorder runs."""
-        at, key = line.data.get("at"), (line.file, line.data.get("node"))
+        """Time does not run backwards where one clock tells it: that of a simulation, which begins with 0, or of a node."""
+        at, key = line.data.get("at"), (line.file, None if self.simulated else line.data.get("node"))
         if isinstance(at, bool) or not isinstance(at, int | float):
             raise Rejected("order", "it does not say when (`at`)")
         if line.data.get("event") == "run":
             self.times = {k: t for k, t in self.times.items() if k[0] != line.file}
-        if at < self.times.get(key, at):
-            raise Rejected("order", f"time runs backwards: it is {at}, and was {self.times[key]} in the line before of {key[1]}")
+        before = self.times.get(key, at)
+        if at < before:
+            of = "" if self.simulated else f" of {key[1]}"
+            raise Rejected("order", f"time runs backwards: it is {at}, and was {before} in the line before{of}")
         self.times[key] = at
 
     def _known(self, name: Any) -> Node:
@@ -279,6 +278,8 @@ class Replay:
         self._cause(d, node, kind)
         received = self._received(d.get("received"), node)
         step, messages = self._taken(steps, d, node, received)
+        if d["action"] == self.requests:
+            self._requested(d, node, step)
         self._sends(d.get("sent"), node, messages, d)
         self._changes(d, node, own, step)
         self._clock(d, node, received, starts)
@@ -293,12 +294,18 @@ class Replay:
             raise Rejected("behaviour", f"`{d['action']}` has no `cause`")
         if kind == "action" and not takes and cause != "timer" and (self.requests is not None or cause is not None):
             raise Rejected("behaviour", f"the cause of `{d['action']}` is a timer, and not {cause}")
-        if takes and not (isinstance(cause, list) and len(cause) == 2 and self._has_asked(node, *cause)):
+        if takes and not (isinstance(cause, list) and len(cause) == 2):
             raise Rejected("behaviour", f"the cause of `{d['action']}` is what a client has asked, and not {cause}")
 
-    def _has_asked(self, node: Node, client: Any, number: Any) -> bool:
-        """Has a client asked that, here or (where clients are recorded) anywhere?"""
-        return any(number in self.asked.get(who, ())[-LATE:] for who in ((node.name, client), (client, None)))
+    def _requested(self, d: dict[str, Any], node: Node, step: Step) -> None:
+        """It takes the command that a client has asked."""
+        t = next((t for n, t in step.action.params if base_name(n) == self.clients.param), None)
+        try:
+            value = self.value(t, d["params"][self.clients.param], self.clients.param) if t else None
+            client, number = d["cause"]
+            self.clients.taken(node.name, client, number, value)
+        except Unexplained as why:
+            raise Rejected("client", str(why)) from None
 
     def _found(self, finding: Finding | None) -> None:
         if finding:
@@ -416,11 +423,21 @@ class Replay:
             less = [f"the spec sends {self._named(w)}, which the log does not have" for w in wanted - have]
             raise Rejected("message", *more, *less)
         for x, s in zip(items, found, strict=True):
-            if not isinstance(x.get("id"), str) or x["id"] in self.sent:
-                raise Rejected("message", f"the id {x.get('id')} is given to two messages")
+            self._identified(x.get("id"), node)
             self.sent[x["id"]] = s
             if self.instance.network == "fifo":
                 self.channels.setdefault((s.source, s.target), []).append(x["id"])
+
+    def _identified(self, mid: Any, node: Node) -> None:
+        """A node numbers its messages, from each of its starts on: NODE.START.NUMBER."""
+        before = self.given.get(node.name, (0, 0))
+        start, number = (int(x) if x.isdecimal() else 0 for x in (*str(mid).split(".")[-2:], "", "")[:2])
+        goes_on = number == before[1] + 1 if start == before[0] else start > before[0] and number == 1
+        if not goes_on or mid != f"{node.name}.{start}.{number}":
+            raise Rejected(
+                "message", f"{mid} is no id of the next message of {node.name}, after number {before[1]} of its start {before[0]}"
+            )
+        self.given[node.name] = start, number
 
     def _copies(self, m: Rec) -> Iterator[tuple[str, str, tuple[Value, ...]]]:
         """Who gets a message."""
@@ -453,6 +470,7 @@ class Replay:
             if not self._says(v, state[v], before, now[v]) and (got := self._variable(v, state[v], before)) != now[v]:
                 want, told = self._told(v, now[v]), self._told(v, got)
                 raise Rejected("state", f"`{v}` is {want} after the step in the spec, but {told} in the log")
+        self.clients.advance(node.process, now)
         durable = sorted(v for v in changed if self.instance.vars[v].durable)
         if d.get("persisted") != durable:
             have = d.get("persisted")
@@ -550,6 +568,7 @@ class Validated:
     counts: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
     unchecked: list[str] = field(default_factory=list)
+    served: bool = False  # was it known what answers clients should get?
 
 
 def ordered(logs: Sequence[Iterable[Line]]) -> Ordering:
@@ -578,5 +597,6 @@ def validated(model: Model, logs: list[Log]) -> Validated:
     except Rejected as why:
         out.verdict, out.rejected, out.place, out.line = "reject", why, last.place, last.data
     out.steps, out.counts = replay.follower.taken, replay.counts
+    out.served = replay.clients.process is not None
     out.unchecked = [p.name for p, _ in replay.follower.compiled.skipped]
     return out

@@ -4,13 +4,9 @@ asks for what it has missed.  Ballots and commands need no bound here; the slots
 
 from typing import Any
 
+from checker.conformance.clients import Entries
 from impl.runtime.kv import VALUES, Service
 from impl.runtime.protocol import Protocol, Timer
-
-
-def committed(state: dict[str, Any], after: int) -> list[Any]:
-    """The commands that a replica has executed from `after` on; None for a no-op."""
-    return [entry.values[0] for entry in state["log"][after:]]
 
 
 def pulse(state: dict[str, Any]) -> int | None:
@@ -38,5 +34,7 @@ PROTOCOL = Protocol(
     },
     sizes={"ballots": 1 << 40, "slots": 64, "Command": VALUES},
     pulse=pulse,
-    service=Service("Propose", "c", "Command", lambda state, me: state["phase"] == "leading", committed, replica="Replica"),
+    service=Service(
+        "Propose", "c", "Command", lambda state, me: state["phase"] == "leading", Entries("log", None, 0), replica="Replica"
+    ),
 )

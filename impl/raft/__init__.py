@@ -2,16 +2,9 @@
 client's request is.  Terms, logs and commands need no bound here; what may have been lost is sent again.
 """
 
-from typing import Any
-
+from checker.conformance.clients import Entries
 from impl.runtime.kv import VALUES, Service
 from impl.runtime.protocol import Protocol, Timer
-
-
-def committed(state: dict[str, Any], after: int) -> list[Any]:
-    """The commands of the committed entries from `after` on."""
-    return [entry.values[1] for entry in state["log"][after : state["commitIndex"]]]
-
 
 PROTOCOL = Protocol(
     timers={
@@ -27,5 +20,5 @@ PROTOCOL = Protocol(
         "refusals": True,
         **dict.fromkeys(("requests", "votes", "appends", "replies"), 1 << 40),
     },
-    service=Service("ClientRequest", "v", "Value", lambda state, me: state["role"] == "leader", committed),
+    service=Service("ClientRequest", "v", "Value", lambda state, me: state["role"] == "leader", Entries("log", "commitIndex", 1)),
 )

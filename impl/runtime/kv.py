@@ -10,12 +10,13 @@ A command is a value of the spec's sort: the number that its bytes are, so every
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
+from checker.conformance.clients import Entries
 from checker.core.types import Id, Value
 from checker.engines.python.node import Process
 from impl.runtime.core import Core, Ready
@@ -27,8 +28,8 @@ VALUES = 1 << (8 * LONGEST + 8)  # so many commands there are
 
 @dataclass(frozen=True)
 class Service:
-    """How a protocol serves clients: the action and parameter that take a command, which node can take one now, and the commands
-    committed after the first so many, in order (None: no command).  `replica`: the process that executes them, where it is not
+    """How a protocol serves clients: the action and parameter that take a command, which node can take one now, and where the
+    commands are that are committed, in order (None: no command).  `replica`: the process that executes them, where it is not
     the one that takes them; then a client asks one of each."""
 
     action: str
@@ -37,6 +38,14 @@ class Service:
     ready: Callable[[dict[str, Value], Value], bool]
     committed: Callable[[dict[str, Value], int], list[Value]]
     replica: str | None = None
+
+    def about(self, processes: Iterable[Process]) -> dict[str, Any] | None:
+        """What a record says of it."""
+        where = self.committed
+        if not isinstance(where, Entries):
+            return None
+        executes = next(p.name for p in processes if self.executes(p))
+        return {"process": executes, "param": self.param, "log": where.log, "until": where.until, "part": where.part}
 
     def takes(self, process: Process) -> bool:
         """Can nodes of this kind take a command?"""
@@ -152,7 +161,8 @@ class Replica:
         this node cannot."""
         last, known = self.machine.sessions.get(c.session, (0, None))
         if c.number <= last:
-            answer(known)
+            if c.number == last:  # else its client has gone on, with another answer
+                answer(known)
             return True
         ready = None
         if self.takes and self.service.ready(core.state, core.address.identity):

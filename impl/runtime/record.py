@@ -11,7 +11,7 @@ The first line says of which run it is: what `checker/conformance/record.py` has
 Numbers of more than 63 bits are texts there.  `choices` are [name, value], in order.
 `event` is "step" (also "start" and "restart"), "crash", "lost", "duplicated", "partition" or "heal", "invoke" or "return".
 A step of a node's own accord has a `cause`: "timer", or the request of a client, [client, number]; the first line says which
-action takes such requests (`clients`).  `at` is in seconds
+action takes such requests (`clients`) and where those are that were executed (`service`).  `at` is in seconds
 of the run's clock; `clock` the vector clock after the step; `state` what changed, or everything.
 Values are plain JSON: identities by their names, sets as sorted lists, maps as objects.  A line
 costs what happened, not what there is: of a sequence that a node has told before, `{"keep": n, "add": [...]}` are its first n
@@ -76,7 +76,8 @@ class Recorder:
         sizes = {n: str(v) if type(v) is int and v.bit_length() > 63 else v for n, v in i.sizes.items()}
         nodes = {a.name: [a.process, self.values.plain.value(a.identity)] for a in self.plan.addresses.values()}
         about = {"spec": i.model.name, "instance": i.name, "sizes": sizes, "names": i.names, "network": i.network, "nodes": nodes}
-        self.line(at, None, "run", **about, clients=service.action if service else None)
+        served = service.about(self.plan.nodes.processes.values()) if service else None
+        self.line(at, None, "run", **about, clients=service.action if service else None, service=served)
 
     def line(self, at: float, node: str | None, event: str, **more: Any) -> None:
         data = {"node": node, "event": event, **more}
@@ -169,7 +170,7 @@ class Recorder:
         told, write = self.told[node], self.news[name]
         old, told[name] = told.get(name, ()), v
         if isinstance(v, Map):
-            pairs = v.new(old) if old else ()
+            pairs = [(k, x) for k, x in v.new(old) if x != old[k]] if old else ()
             return f'"{name}":[{",".join(map(write, pairs))}]' if pairs and 2 * len(pairs) <= len(v) else self.variables[name](v)
         keep = common(old, v)
         return f'"{name}":{{"keep":{keep},"add":{write(v[keep:])}}}' if 2 * keep > len(v) else self.variables[name](v)

@@ -5,13 +5,9 @@ commits as soon as it may, and what a client's request is.  Epochs, transactions
 from random import Random
 from typing import Any
 
+from checker.conformance.clients import Entries
 from impl.runtime.kv import VALUES, Service
 from impl.runtime.protocol import EAGER, Protocol, Timer
-
-
-def committed(state: dict[str, Any], after: int) -> list[Any]:
-    """The commands of the delivered transactions from `after` on."""
-    return [txn.values[1] for txn in state["history"][after : state["delivered"]]]
 
 
 def oracle(state: dict[str, Any], servers: tuple[Any, ...], rng: Random) -> dict[str, Any]:
@@ -49,6 +45,10 @@ PROTOCOL = Protocol(
     sizes={"max_epoch": 1 << 40, "max_txns": 1 << 40, "max_elections": 1 << 40, "Value": VALUES},
     pulse=pulse,
     service=Service(
-        "Request", "v", "Value", lambda state, me: state["leader"] == me and state["phase"] == "broadcast", committed
+        "Request",
+        "v",
+        "Value",
+        lambda state, me: state["leader"] == me and state["phase"] == "broadcast",
+        Entries("history", "delivered", 1),
     ),
 )

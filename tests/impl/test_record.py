@@ -207,6 +207,53 @@ def test_each_step_of_its_own_accord_has_its_cause(simulate: Any, tmp_path: Path
         assert found.place == f"{tmp_path / 'bad'}:{at + 1}"
 
 
+def line(lines: list[dict[str, Any]], **wanted: Any) -> int:
+    """One that comes late enough for something to have gone before."""
+    return len(lines) // 2 + first(lines[len(lines) // 2 :], **wanted)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "change", "said"),
+    [
+        ({"event": "return", "result": True}, {"result": False}, "has the answer true, and not false"),
+        ({"event": "return", "result": True}, {"number": 1}, "has not asked number 1 here"),
+        ({"event": "return"}, {"node": "client9"}, "has not asked number"),
+        ({"event": "return"}, {"node": "Server1"}, "is a node, and no client"),
+        ({"event": "invoke"}, {"number": 1}, "comes first"),
+        ({"event": "invoke", "op": "put"}, {"op": "get"}, "where it was asked, and"),
+        ({"event": "invoke", "op": "put"}, {"args": ["a", "never"]}, "where it was asked, and"),
+    ],
+)
+def test_what_clients_say_is_held_against_what_nodes_do(
+    simulate: Any, tmp_path: Path, wanted: dict[str, Any], change: dict[str, Any], said: str
+) -> None:
+    lines = [json.loads(x) for x in simulate("raft", faults="", seconds=2, clients=2)[1].splitlines()]
+    at = line(lines, **wanted)
+    found = judged("raft", write(tmp_path / "bad", [*lines[:at], {**lines[at], **change}, *lines[at + 1 :]]))
+    assert found.rejected and found.rejected.about in ("client", "behaviour") and said in found.rejected.reasons[0], (
+        found.rejected
+    )
+
+
+def test_an_answer_before_its_command_is_executed_is_rejected(simulate: Any, tmp_path: Path) -> None:
+    lines = [json.loads(x) for x in simulate("raft", faults="", seconds=3, clients=1)[1].splitlines()]
+    back = line(lines, event="return")
+    asked = max(i for i in range(back) if lines[i]["event"] == "invoke")
+    early = {**lines[back], "at": lines[asked]["at"]}
+    found = judged("raft", write(tmp_path / "bad", [*lines[: asked + 1], early, *lines[asked + 1 : back], *lines[back + 1 :]]))
+    assert found.rejected and "no node has executed" in found.rejected.reasons[0]
+    assert found.place == f"{tmp_path / 'bad'}:{asked + 2}"
+
+
+def test_a_message_has_the_next_id_of_its_node(simulate: Any, tmp_path: Path) -> None:
+    lines = recorded(simulate, tmp_path / "good", "paxos", 1, 2)
+    at = next(i for i, x in enumerate(lines) if len(x.get("sent", ())) > 1)
+    for wrong in ("Acceptor1.1.99999", lines[at]["sent"][0]["id"], "x", ""):
+        sent = [lines[at]["sent"][0], {**lines[at]["sent"][1], "id": wrong}, *lines[at]["sent"][2:]]
+        found = judged("paxos", write(tmp_path / "bad", [*lines[:at], {**lines[at], "sent": sent}, *lines[at + 1 :]]))
+        assert found.rejected and "is no id of the next message" in found.rejected.reasons[0]
+
+
 @pytest.mark.parametrize(
     ("news", "said"),
     [
