@@ -106,6 +106,19 @@ def test_a_fresh_run_with_clients_and_leaders_that_are_cut_off_is_accepted(tmp_p
 
 
 @pytest.mark.slow
+def test_a_fresh_run_with_logs_that_are_compacted_is_accepted(tmp_path: Path) -> None:
+    answer = recorded(tmp_path, "0.3.17", "--crashes", "1", "--cuts", "1", "--clients", "--compact", "8", "--seconds", "4")
+    assert answer.result.verdict == "accept"
+    actions = answer.coverage.data()["actions"]
+    assert actions["Compact"] and actions["Load"] and actions["on Snapshot"]
+
+
+@pytest.mark.slow
+def test_a_fresh_run_of_one_node_is_accepted(tmp_path: Path) -> None:
+    assert recorded(tmp_path, "0.3.17", "--nodes", "1", "--clients").result.verdict == "accept"
+
+
+@pytest.mark.slow
 def test_a_fresh_run_of_the_version_that_forgets_is_rejected(tmp_path: Path) -> None:
     answer = recorded(tmp_path, "0.3.14")
     assert answer.exit == 14 and answer.diagnosis

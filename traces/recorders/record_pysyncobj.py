@@ -1,6 +1,6 @@
 """Records a run of PySyncObj, as it is installed: some nodes in one process; leaders crash and restart, and are cut off.
 
-    python traces/recorders/record_pysyncobj.py OUT.ndjson [--seconds 2] [--nodes 3] [--crashes 1] [--cuts 0] [--clients]
+    python traces/recorders/record_pysyncobj.py OUT.ndjson [--seconds 2] [--nodes 3] [--crashes 1] [--cuts 0] [--clients] …
 
 Nothing of the library is changed: its nodes get a transport of ours (an extension point) and are a subclass that notes
 assignments; the journal is wrapped.  One line is one step of one node: a tick, or the handling of one message.  `ops` is
@@ -54,7 +54,16 @@ def plain(name: str, value: Any) -> Any:
 
 def message(m: dict[str, Any]) -> dict[str, Any]:
     """A message as JSON."""
-    return {k: [entry(e) for e in v] if k == "entries" else crc(v) if isinstance(v, bytes) else v for k, v in m.items()}
+    return {k: field(k, v) for k, v in m.items()}
+
+
+def field(k: str, v: Any) -> Any:
+    """Bytes as their checksum; of a piece of a snapshot how long it is, and whether it is the first and the last."""
+    if k == "entries":
+        return [entry(e) for e in v]
+    if k == "serialized" and v:
+        return [len(v[0]), v[1], v[2]]
+    return crc(v) if isinstance(v, bytes) else v
 
 
 class Journal:
@@ -75,6 +84,14 @@ class Journal:
     def add(self, command: bytes, idx: int, term: int) -> None:
         self.ops.append(["append", idx, term, crc(command)])
         self.inner.add(command, idx, term)
+
+    def clear(self) -> None:
+        self.ops.append(["clear"])
+        self.inner.clear()
+
+    def deleteEntriesTo(self, end: int) -> None:
+        self.ops.append(["compact", self.inner[end][1]])
+        self.inner.deleteEntriesTo(end)
 
     def deleteEntriesFrom(self, start: int) -> None:
         self.ops.append(["truncate", self.inner[start][1], self.inner[-1][1]])
@@ -129,7 +146,7 @@ class Member:
         conf = SyncObjConf(
             autoTick=False, journalFile=str(c.folder / f"{self.name}.journal"), appendEntriesPeriod=0.05,
             raftMinTimeout=0.2, raftMaxTimeout=0.4, leaderFallbackTimeout=1.0,
-            dynamicMembershipChange=False, commandsWaitLeader=True,
+            dynamicMembershipChange=False, commandsWaitLeader=True, **self.compaction(),
         )  # fmt: skip
         self.log.incarnation += ev == "restart"
         with self.log.step(ev) as step:
@@ -141,6 +158,12 @@ class Member:
             if other.replica and other is not self:
                 self.wire()._onNodeConnected(Node(other.name))
                 other.wire()._onNodeConnected(Node(self.name))
+
+    def compaction(self) -> dict[str, Any]:
+        c = self.cluster
+        if not c.compact:
+            return {}
+        return {"logCompactionMinEntries": c.compact, "fullDumpFile": str(c.folder / f"{self.name}.dump"), "useFork": False}
 
     def crash(self) -> None:
         """Nothing is saved: what was not on disk is gone."""
@@ -204,7 +227,8 @@ class Member:
 class Cluster:
     """The members, and the messages on their way, each pair's in order."""
 
-    def __init__(self, out: Any, folder: Path, seed: int, nodes: int = 3) -> None:
+    def __init__(self, out: Any, folder: Path, seed: int, nodes: int = 3, compact: int = 0) -> None:
+        self.compact = compact
         self.out, self.folder, self.rng = out, folder, random.Random(seed)
         self.names = [f"n{i + 1}" for i in range(nodes)]
         self.queues: dict[tuple[str, str], deque[Any]] = {}
@@ -275,9 +299,10 @@ def main() -> None:
     parser.add_argument("--crashes", type=int, default=1, help="of leaders, which restart")
     parser.add_argument("--cuts", type=int, default=0, help="leaders that nobody hears for a while")
     parser.add_argument("--clients", action="store_true", help="commands from clients of all nodes")
+    parser.add_argument("--compact", type=int, default=0, help="entries from which on the log is compacted; 0: never")
     args = parser.parse_args()
     with args.out.open("w") as out, tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(out, Path(folder), args.seed, args.nodes)
+        cluster = Cluster(out, Path(folder), args.seed, args.nodes, args.compact)
         cluster.run(args.seconds, args.crashes, args.cuts, args.clients)
 
 
