@@ -106,7 +106,7 @@ class Answer:
         lines = report.verdict(self.instance, r, scope)
         lines += report.witnesses(r)
         if r.verdict is not Verdict.UNKNOWN:
-            lines += report.expectation(self.expect, self.problems)
+            lines += report.expectation(self.expect, self.problems, r)
         lines += report.warnings([*(_told(w) for w in model.warnings), *r.warnings])
         lines += self.cross.lines(self.instance) if self.cross else []
         if r.trace is not None:

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from checker.core.bind import Instance, Transition, Var, statements
-from checker.core.ir import Send, base_name
+from checker.core.ir import Choose, Send, base_name
 from checker.core.meaning import World, in_network
 from checker.core.types import Bag, Id, Map, MapOf, Option, Rec, Record, Tuple, Type, Value, show
 from checker.verdict import State, Step
+
+LONG = 100  # characters, from which on a change of a set is shown as what it gained and lost
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Change:
     path: str
     old: str
     new: str
+    short: str | None = None  # of a long set or sequence: only what came and went
 
 
 class Display:
@@ -178,10 +181,18 @@ class Display:
 
     def _arguments(self, step: Step, params: tuple[str, ...]) -> str:
         """`(v1)` for the parameters, `, choosing b = 2` for the choices in the body."""
-        given = dict(step.choices)
-        inside = "(" + ", ".join(self.value(given[p]) for p in params) + ")" if params else ""
-        chosen = [f"{base_name(n)} = {self.value(v)}" for n, v in step.choices if n != "self" and n not in params]
+        given, types = dict(step.choices), self._choice_types(step)
+        inside = "(" + ", ".join(self.value(given[p], types.get(p)) for p in params) + ")" if params else ""
+        chosen = [f"{base_name(n)} = {self.value(v, types.get(n))}" for n, v in step.choices if n != "self" and n not in params]
         return inside + (f", choosing {', '.join(chosen)}" if chosen else "")
+
+    def _choice_types(self, step: Step) -> dict[str, Type]:
+        """The types of parameters and of what is chosen in the body: they tell a tuple from a sequence."""
+        action = self.transition(step)
+        if action is None:
+            return {}
+        chosen = (s for s in statements(action.body) if isinstance(s, Choose))
+        return {**dict(action.params), **{s.name: s.domain.type.elem for s in chosen}}  # type: ignore[attr-defined]
 
     def _lost(self, step: Step, before: State | None) -> str:
         chosen = {base_name(n): v for n, v in step.choices}
@@ -228,7 +239,18 @@ class Display:
             for (name, inner), a, b in zip(t.fields, old.values, new.values, strict=True):
                 yield from self._changes(f"{path}.{name}", a, b, inner)
         else:
-            yield Change(path, self.value(old, t), self.value(new, t))
+            was, now = self.value(old, t), self.value(new, t)
+            yield Change(path, was, now, self._difference(old, new, t) if len(was) + len(now) > LONG else None)
+
+    def _difference(self, old: Value, new: Value, t: Type | None) -> str | None:
+        """Of two sets what only one of them has, of a sequence what was appended."""
+        inside = getattr(t, "elem", None)
+        if isinstance(old, frozenset) and isinstance(new, frozenset):
+            parts = [(word, a - b) for word, a, b in (("loses", old, new), ("gains", new, old)) if a - b]
+            return ", ".join(f"{word} " + ", ".join(sorted((self.value(x, inside) for x in d), key=natural)) for word, d in parts)
+        if type(old) is tuple and type(new) is tuple and new[: len(old)] == old and not isinstance(t, Tuple):
+            return "appends " + ", ".join(self.value(x, inside) for x in new[len(old) :])
+        return None
 
 
 def _called(v: Var) -> str:

@@ -47,6 +47,15 @@ def after(c: list[Any], word: str) -> Any:
     return next((c[i + 1] for i, x in enumerate(c) if isinstance(x, Token) and x == word and x.type != "NAME"), None)
 
 
+def instead(word: str) -> str | None:
+    """What to write where somebody took a reserved word for a value."""
+    if word == "if":
+        return "a conditional value is `a if c else b`"
+    if word in ("map", "set", "seq", "bag"):
+        return f"a type's values are the set of its name: `type T = {word} …`, and here `T`"
+    return None
+
+
 class Builder:
     """The callbacks of the parser; `problems` are for whoever started the parse."""
 
@@ -195,6 +204,11 @@ class Builder:
     def option_type(self, c: list[Any]) -> s.TypeExpr:
         return s.OptionType(over(c), c[0])
 
+    def grouped_type(self, c: list[Any]) -> s.TypeExpr:
+        inner: s.TypeExpr = c[1]
+        inner.span = over(c)
+        return inner
+
     def map_type(self, c: list[Any]) -> s.TypeExpr:
         return s.MapType(over(c), c[1], c[3])
 
@@ -280,8 +294,7 @@ class Builder:
     def name(self, c: list[Any]) -> s.Expr:
         t = c[0]
         if t in s.RESERVED and t not in ("bool", "int"):
-            hint = "a conditional value is `a if c else b`" if t == "if" else None
-            self.problems.append(("E103", f"`{t}` cannot stand here", span_of(t), "an expression", hint))
+            self.problems.append(("E103", f"`{t}` cannot stand here", span_of(t), "an expression", instead(t)))
         return s.Name(span_of(t), str(t))
 
     def number(self, c: list[Any]) -> s.Expr:

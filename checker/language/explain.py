@@ -14,6 +14,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from checker.errors import Diagnostic
 from checker.language import syntax as s
+from checker.language.build import instead
 from checker.language.layout import BadIndent
 from checker.language.syntax import DECLARATIONS, MEMBERS, STATEMENTS
 from checker.source import Source, Span
@@ -155,8 +156,7 @@ def _token(source: Source, e: UnexpectedToken) -> Diagnostic:
 def _reserved(source: Source, word: Token) -> Diagnostic:
     """A reserved word that was taken for a name, as one can only be sure of when the next word makes no sense."""
     at = Span(word.line or 1, word.column or 1, word.end_line or 1, word.end_column or 1)
-    hint = "a conditional value is `a if c else b`" if word == "if" else None
-    return Diagnostic("E103", f"`{word}` cannot stand here", at, source, "an expression", hint)
+    return Diagnostic("E103", f"`{word}` cannot stand here", at, source, "an expression", instead(word))
 
 
 def _code_end(text: str) -> int:

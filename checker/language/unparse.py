@@ -275,7 +275,7 @@ def type_text(t: s.TypeExpr) -> str:
         case s.Range():
             return f"{flat(expr(t.low))}..{flat(expr(t.high))}"
         case s.OptionType():
-            return f"{type_text(t.elem)}?"
+            return f"({type_text(t.elem)})?" if isinstance(t.elem, s.MapType) else f"{type_text(t.elem)}?"
         case s.TupleType():
             return f"({', '.join(map(type_text, t.elems))})"
         case s.Collection():

@@ -64,5 +64,31 @@ def test_only_what_changed_is_told(spectrace):
     assert list(display.changes(state, state)) == []
 
 
+def test_of_long_sets_and_sequences_only_the_difference_is_told(tmp_path):
+    """And a tuple looks like one wherever it stands."""
+    path = tmp_path / "long.spec"
+    path.write_text(LONG)
+    instance = checker.bind(str(path))
+    display, (state,) = Display(instance), initial_states(instance)
+    (outcome,) = successors(instance, instance.actions[0], state)
+    step = as_step(instance.actions[0], outcome)
+    assert display.label(step, state) == "Move((0, 1)), choosing other = {(1, 1)}"
+    assert [c.short for c in display.changes(state, step.state)] == ["loses (0, 1), gains (1, 1)", "appends (1, 1)"]
+
+
+LONG = """
+protocol long
+type Place = (0..9, 0..1)
+var taken: set[Place] = {(x, 0) for x in range(0, 9)} | {(0, 1)}
+var order: seq[Place, 20] = [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0), (9, 0)]
+action Move(p: Place)
+    require p == (0, 1)
+    choose other in {{(1, 1)}}
+    taken := taken - {p} | other
+    order := order + [(1, 1)]
+instance one:
+"""
+
+
 def test_numbers_in_names_are_in_order():
     assert sorted(["RM10", "RM9", "RM", "3", "x2y1"], key=natural) == ["3", "RM", "RM9", "RM10", "x2y1"]

@@ -57,7 +57,7 @@ types = st.recursive(
         node(s.TupleType, some(t, 2, 3))
         | node(s.Collection, st.sampled_from(["set", "seq", "bag"]), t, maybe(high_bounds))
         | node(s.MapType, t, t)
-        | node(s.OptionType, t.filter(lambda x: not isinstance(x, s.MapType)))
+        | node(s.OptionType, t)
     ),
     max_leaves=4,
 )
