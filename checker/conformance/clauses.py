@@ -19,12 +19,11 @@ from checker.core.bind import Instance, free
 from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, Sent, SetOf
 from checker.core.meaning import Fault
 from checker.core.model import Property
+from checker.core.sequences import common
 from checker.core.typed import parts
 from checker.core.types import Seq, Type, Value, card, values
 
 FEW = 64  # a quantifier over so many processes is looked at case by case
-SHORT, MANY = 32, 16  # sequences of so many items are compared anew; so many pairs of longer ones are remembered
-RECENT: dict[tuple[int, int], tuple[Any, Any, int]] = {}
 
 Valued = Callable[[Expr, dict[str, Value]], Value]
 
@@ -123,28 +122,6 @@ class Clause:
 def brief(c: Clause) -> bool:
     """Does a clause go through nothing but sequences and processes, so that it costs little however long a run is?"""
     return not any(map(_long, (c.body, *((c.guard,) if c.guard else ()))))
-
-
-def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
-    """How many items at their start two sequences have in common.  The same are asked for again and again: the last are known."""
-    if len(a) < SHORT or len(b) < SHORT:
-        return _common(a, b)
-    found = RECENT.get((id(a), id(b)))
-    if found is None:
-        if len(RECENT) >= MANY:
-            RECENT.clear()
-        found = RECENT[id(a), id(b)] = a, b, _common(a, b)  # it keeps both, so no others have their places
-    return found[2]
-
-
-def _common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
-    low, high = 0, min(len(a), len(b))
-    if a[:high] == b[:high]:
-        return high
-    while low + 1 < high:  # so many are equal; so many are not
-        middle = (low + high) // 2
-        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle)
-    return low
 
 
 def clauses(instance: Instance, p: Property) -> Iterator[Clause]:

@@ -188,7 +188,7 @@ class Core:
                 clock[node] = n
         clock[me] = clock.get(me, 0) + 1
         self.clock, self.state = clock, way.state
-        changed = {v: x for v, x in way.state.items() if v not in before or before[v] != x}
+        changed = {v: x for v, x in way.state.items() if v not in before or differ(before[v], x)}
         persist = {v: x for v, x in changed.items() if v in self.process.durable}
         return Ready(me, action, params, way.choices, e, way.state, changed, persist, tuple(self._send(way)), clock)
 
@@ -205,6 +205,13 @@ class Core:
         if isinstance(t, Sort) and isinstance(t.size, int):
             found.append(Id(t.name, self.rng.randrange(t.size)))
         return dict.fromkeys(found)
+
+
+def differ(old: Value, new: Value) -> bool:
+    """Sequences that are not equally long are not compared; those of Python are, up to where the shorter one ends."""
+    if old is new:
+        return False
+    return (type(old) is tuple and type(new) is tuple and len(old) != len(new)) or bool(old != new)
 
 
 def inside(v: Value, t: Type) -> Iterator[Value]:

@@ -29,8 +29,8 @@ from typing import Any
 
 import msgspec
 
-from checker.conformance.clauses import common
 from checker.core.ir import base_name
+from checker.core.sequences import common
 from checker.core.types import Bool, Enum, Int, Map, MapOf, Option, Record, Seq, Set, Sort, Type, Value
 from checker.display import natural
 from checker.trace import Itf, Plain
@@ -38,8 +38,9 @@ from impl.runtime.core import Envelope, Ready
 from impl.runtime.plan import Plan
 
 ENCODER = msgspec.json.Encoder()
-WRITTEN = 1000  # so many contents of messages, identities and the like are kept as texts
-PENDING = 256  # so many steps are written at a time
+WRITTEN = 10_000  # so many identities and the like are kept as texts
+LATELY = 256  # and so many contents of messages
+PENDING = 32  # so many steps are written at a time: what they are made of is in the caches still
 TIMER = '"timer"'
 PLAIN = str.maketrans({"{": "{{", "}": "}}", "'": "\\'", "\\": "\\\\"})  # for the fixed parts of an f-string
 Writer = Callable[[Any], str]
@@ -56,7 +57,7 @@ class Recorder:
 
     def __init__(self, plan: Plan, write: Callable[[bytes], Any], whole: bool = False) -> None:
         self.plan, self.write, self.whole = plan, write, whole
-        self.n, self.last, self.at = 0, -1.0, "0.0"
+        self.n, self.last, self.at = 0, -1.0, "0.000000"
         self.pending: list[tuple[float, Ready | str]] = []
         self.values = Texts(Plain(plan.nodes.instance))
         self.messages = {m.name: self._content(m.name, m.payload.fields) for m in plan.nodes.instance.messages.values()}
@@ -68,6 +69,7 @@ class Recorder:
         self.heads: dict[tuple[str, int], tuple[str, bool, bool]] = {}
         self.params: dict[int, Writer] = {}
         self.clocks: dict[tuple[str, ...], Writer] = {}
+        self.lists: Known = Known(lambda names: text(sorted(names)))
         self.contents: dict[int, tuple[Any, str]] = {}  # by the identity of the fields, which are kept
 
     def begin(self, at: float) -> None:
@@ -80,26 +82,25 @@ class Recorder:
         self.line(at, None, "run", **about, clients=service.action if service else None, service=served)
 
     def line(self, at: float, node: str | None, event: str, **more: Any) -> None:
-        data = {"node": node, "event": event, **more}
-        self._later(at, text({k: v for k, v in data.items() if v is not None})[1:-1])
+        given = {"node": node, "event": event, **more}
+        self.pending.append(
+            (at, text({k: v for k, v in given.items() if v is not None} if None in given.values() else given)[1:-1])
+        )
 
     def step(self, at: float, r: Ready) -> None:
         """One atomic step of a node."""
-        self._later(at, r)
-
-    def _later(self, at: float, what: Ready | str) -> None:
-        self.pending.append((at, what))
+        self.pending.append((at, r))
         if len(self.pending) >= PENDING:
             self.flush()
 
     def flush(self) -> None:
         """Writes what has happened by now."""
         lines = []
-        for at, what in self.pending:
-            self.n += 1
+        for n, (at, what) in enumerate(self.pending, self.n + 1):
             if at > self.last:  # clocks of machines are set back now and then
-                self.last, self.at = at, repr(round(at, 6))
-            lines.append(f'{{"n":{self.n},"at":{self.at},{what if isinstance(what, str) else self._step(what)}}}\n')
+                self.last, self.at = at, f"{at:.6f}"
+            lines.append(f'{{"n":{n},"at":{self.at},{what if type(what) is str else self._step(what)}}}\n')  # type: ignore[arg-type]
+        self.n += len(lines)
         self.pending.clear()
         if lines:
             self.write("".join(lines).encode())
@@ -110,19 +111,25 @@ class Recorder:
             self.told[r.node] = {}
         params = self._params(r) if r.params else ""
         choices = text([[base_name(n), self.values.plain.value(v)] for n, v in r.choices]) if r.choices else "[]"
-        known, received = self.contents.get, ""
+        written, received, cause, sent = self.contents.get, "", "", ""
         if e := r.received:
-            content = (known(id(e.fields)) or self._written(e))[1]
+            content = (written(id(e.fields)) or self._written(e))[1]
             received = f'"received":{{"id":"{e.id}","from":"{e.source}",{content}}},'
-        cause = f'"cause":{text(r.request) if r.request else TIMER},' if own else ""
-        sent = ""
-        if r.send:
-            contents = [(known(id(e.fields)) or self._written(e))[1] for e in r.send]
-            sent = ",".join([f'{{"id":"{e.id}","to":"{e.target}",{x}}}' for e, x in zip(r.send, contents, strict=True)])
-        persisted = text(sorted(r.persist)) if r.persist else "[]"
+        elif own:
+            cause = f'"cause":{text(r.request) if r.request else TIMER},'
+        for e in r.send:
+            content = (written(id(e.fields)) or self._written(e))[1]
+            sent = (
+                f'{sent},{{"id":"{e.id}","to":"{e.target}",{content}}}'
+                if sent
+                else f'{{"id":"{e.id}","to":"{e.target}",{content}}}'
+            )
+        persisted = self.lists[tuple(r.persist)] if r.persist else "[]"
         clock = (self.clocks.get(tuple(r.clock)) or self._clock(r.clock))(r.clock.values())
-        changed = r.state if self.whole else r.changed
-        state = ",".join([self._variable(r.node, v, x) for v, x in changed.items()]) if changed else ""
+        state, node, variables = "", r.node, self.variables
+        for v, x in (r.state if self.whole else r.changed).items():
+            one = self._grown(node, v, x) if v in self.news else variables[v](x)
+            state = f"{state},{one}" if state else one
         return (
             f'{head}"params":{{{params}}},"choices":{choices},{received}{cause}"sent":[{sent}],"persisted":{persisted},'
             f'"clock":{{{clock}}},"state":{{{state}}}'
@@ -133,11 +140,8 @@ class Recorder:
         a = r.action.action
         kind = a.kind if a.kind in ("start", "restart") else "step"
         head = text({"node": r.node, "event": kind, "action": a.name})[1:-1] + ","
-        found = self.heads[r.node, id(r.action)] = (
-            head,
-            a.kind == "action",
-            self.whole or kind != "step",
-        )  # they live with the plan
+        found = head, a.kind == "action", self.whole or kind != "step"
+        self.heads[r.node, id(r.action)] = found  # the actions live with the plan
         return found
 
     def _params(self, r: Ready) -> str:
@@ -157,16 +161,14 @@ class Recorder:
     def _written(self, e: Envelope) -> tuple[Any, str]:
         """The kind of a message and its fields."""
         found = e.fields, self.messages[e.message](e.fields)
-        if len(self.contents) >= WRITTEN:
+        if len(self.contents) >= LATELY:
             self.contents.clear()
         if e.fields:
             self.contents[id(e.fields)] = found
         return found
 
-    def _variable(self, node: str, name: str, v: Any) -> str:
-        """A variable and its value: of a sequence or map that was told before what is new, if that is not more than half."""
-        if name not in self.news:
-            return self.variables[name](v)
+    def _grown(self, node: str, name: str, v: Any) -> str:
+        """A sequence or map and its name: of one that was told before what is new, if that is not more than half."""
         told, write = self.told[node], self.news[name]
         old, told[name] = told.get(name, ()), v
         if isinstance(v, Map):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checker.conformance.clauses import common
+from checker.core.sequences import common
 from checker.core.types import Seq, Type, Value
 from impl.runtime.core import Ready
 from impl.runtime.wire import DECODER, ENCODER, pack, unpack

@@ -49,6 +49,7 @@ from checker.core.meaning import Fault, fit, in_order, render
 from checker.core.operators import TABLE, Undefined
 from checker.core.operators.logic import compare, least_first
 from checker.core.operators.table import FALSE, TRUE, join
+from checker.core.sequences import made
 from checker.core.typed import parts, within
 from checker.core.types import Bag, BagOf, Enum, Int, Map, MapOf, Option, Rec, Record, Seq, Set, Tuple, Type, card, member, values
 
@@ -132,7 +133,7 @@ def elements(s: tuple[Any, ...]) -> frozenset[Any]:
 
 LIBRARY: dict[str, Any] = {
     "Fault": Fault, "Bag": Bag, "Map": Map, "NEW": object(), "Rec": Rec, "compare": compare, "elements": elements,
-    "extreme": extreme, "fit": fit, "in_order": in_order, "member": member, "misfit": misfit, "outside": outside,
+    "extreme": extreme, "fit": fit, "in_order": in_order, "made": made, "member": member, "misfit": misfit, "outside": outside,
     "places": places, "said": said, "undefined": undefined, "values": values,
 }  # fmt: skip
 
@@ -992,9 +993,25 @@ class Writer:
             path, t = path[1:], t.val
         name = self.var(s.var)
         self.written.add(s.var)
-        if path:
+        if path or isinstance(s.value.type, Seq):
             value = self.atom(value)
+        self._made(s.value, value)
         self.out.append(f"{name} = {self._placed(s, name, t, path, value)}")
+
+    def _made(self, e: Expr, new: str) -> None:
+        """Tells what a sequence keeps of another, if that is what it is made of."""
+        while isinstance(e, Fit) or (isinstance(e, Apply) and e.op == "concat"):
+            e = e.value if isinstance(e, Fit) else e.args[0]
+        match e:
+            case Apply(op="slice", args=(old, Const(value=0), end)) if not costly(e.args[0]) and not costly(end):
+                keep = self.expr(end)
+            case Read() | Apply(op="index"):
+                old, keep = e, ""
+            case _:
+                return
+        if isinstance(old.type, Seq):
+            text = self.atom(self.expr(old))
+            self.out.append(f"made({new}, {text}, {keep or f'len({text})'})")
 
     def _placed(self, s: Assign, old: str, t: Type, path: tuple[Expr | str, ...], new: str) -> str:
         """The old value with the new one at the end of a path."""
