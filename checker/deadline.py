@@ -7,6 +7,7 @@ steps of Python ends it all.  Where there is no such alarm (other threads, other
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def until(end: float | None) -> Iterator[None]:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            if sys.gettrace() is _untraced:
+                sys.settrace(None)
 
 
 @contextmanager
@@ -72,9 +75,26 @@ def paused() -> Iterator[None]:
 
 
 def _ring(_: int, frame: FrameType | None) -> None:
-    """Raises Late, but not inside of a library: it could leave something half made there, or be printed and forgotten."""
+    """Raises Late, but not inside of a library: it could leave something half made there, or be printed and forgotten.  Whoever
+    called the library is late as soon as it has returned."""
+    caller: FrameType | None = None
+    inside = False
     while frame is not None:
         if str(frame.f_globals.get("__name__")).partition(".")[0] in UNTOUCHED or frame.f_code.co_name == "__del__":
-            return
+            caller, inside = frame.f_back, True
         frame = frame.f_back
+    if not inside:
+        raise Late
+    if caller is not None and sys.gettrace() in (None, _untraced):
+        caller.f_trace, caller.f_trace_opcodes = _late, True
+        sys.settrace(_untraced)
+
+
+def _untraced(*_: object) -> None:
+    """Traces nothing, but lets a single frame be traced."""
+
+
+def _late(frame: FrameType, _: str, __: object) -> None:
+    frame.f_trace = None
+    sys.settrace(None)
     raise Late

@@ -7,6 +7,7 @@ be reported.
 from __future__ import annotations
 
 import os
+from ctypes import ArgumentError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,8 @@ def failure(why: BaseException) -> Failure:
 
     match why:
         case KeyboardInterrupt():
+            return Failure(INTERRUPTED, "interrupted", "interrupted")
+        case ArgumentError() if "KeyboardInterrupt" in str(why):  # on its way into a library
             return Failure(INTERRUPTED, "interrupted", "interrupted")
         case Mistake():
             return Failure(USAGE, "usage", why.text, why.hint)

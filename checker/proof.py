@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import get_all_start_methods, get_context
 from typing import Any
 
 from checker.answer import Answer, Request, Unable, explain, explore_with
@@ -26,6 +27,7 @@ from checker.engines.smt.solve import Ask, answers
 from checker.verdict import Limits, Result, Trace, Verdict
 
 CTI_SECONDS = 10.0
+SOON = 20.0  # seconds: with less time than this a compiler must not hold it up
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def prove(instance: Instance, settings: Settings, progress: Callable[[Answered],
     started = time.perf_counter()
     with encoding(settings):
         induction = Induction(instance, settings.k, settings.deadlock)
-    actions = [a.name for a in induction.template.program.actions]
+    actions = p.distinct(instance.actions)
     proof = Proof(instance, settings, induction.plan, actions, [])
     proof.seconds = {"encode": time.perf_counter() - started, "solve": 0.0, "explain": 0.0}
     stages(proof, solve=lambda: ask_all(proof, induction.ask, progress), explain=lambda: _look_into(proof, induction))
@@ -241,9 +243,31 @@ def _explained(proof: Proof, result: Result) -> Answer:
     return answer
 
 
+def compiled(instance: Instance, settings: Settings) -> None:
+    """If there is little time: the machine code of an instance is made, and kept, by a process that can be ended, as a compiler
+    cannot.  Raises Late."""
+    if settings.end is None or settings.end - time.perf_counter() > SOON or "fork" not in get_all_start_methods():
+        return
+    child = get_context("fork").Process(target=_compile, args=(instance, settings.deadlock), daemon=True)
+    with paused():
+        child.start()
+        child.join(max(0.0, settings.end - time.perf_counter()))
+        late = child.is_alive()
+        child.kill()
+        child.join()
+    if late:
+        raise Late
+
+
+def _compile(instance: Instance, deadlock: bool) -> None:
+    with suppress(Unable, KeyboardInterrupt), explore_with(instance, Limits(max_states=1), deadlock):
+        pass
+
+
 def counterexample(instance: Instance, settings: Settings) -> Answer | None:
     """A behaviour of an instance that ends in something wrong, by native search."""
     try:
+        compiled(instance, settings)
         with explore_with(instance, _limits(settings), settings.deadlock) as (_, r):
             if r.trace is None:
                 return None
@@ -261,6 +285,7 @@ def _limits(settings: Settings) -> Limits:
 def _label(instance: Instance, cti: Cti, settings: Settings) -> tuple[Label, Result | None]:
     """Is it reachable?  By native search; and if so, a behaviour from an initial state."""
     try:
+        compiled(instance, settings)
         with explore_with(instance, _limits(settings), settings.deadlock) as (search, r):
             if r.trace is not None:
                 return Label(True, r.distinct_states, r.depth, r.symmetry), r

@@ -19,7 +19,7 @@ from checker.core.types import Infinite, Int
 from checker.deadline import within
 from checker.engines.smt.cti import find
 from checker.engines.smt.induction import Induction
-from checker.engines.smt.plan import POSSIBLE, Answered, Query
+from checker.engines.smt.plan import POSSIBLE, Answered, Query, distinct
 from checker.engines.smt.terms import TooLarge
 from checker.engines.smt.unbounded.induction import Unbounded, encode
 from checker.engines.smt.unbounded.small import Small
@@ -55,7 +55,7 @@ def prepare(instance: Instance, settings: Settings) -> tuple[Proof, Unbounded]:
     settings = replace(settings, timeout=settings.timeout or TIMEOUT, deadlock=False)
     proof = Proof(instance, settings, None, [], [])  # type: ignore[arg-type]
     encoded = encode(instance.model, instance.model.instances[instance.name], proof.switches)
-    proof.plan, proof.actions = encoded.plan, [s.name for s in encoded.steps]
+    proof.plan, proof.actions = encoded.plan, distinct(encoded.steps)
     encoded.end = settings.end
     encoded.small = Small(instance, proof.actions, {n: len(f.pos.sexpr()) for n, f in encoded.good.items()})
     proof.scope = tuple(encoded.scope())

@@ -225,11 +225,12 @@ def quantifiers(asked: Asked, _: Callable[[Progress], None] | None = None) -> Ep
 
 def _questions(instance: Instance, asked: Asked) -> dict[str, str]:
     from checker.engines.smt.induction import Induction
+    from checker.engines.smt.plan import distinct
     from checker.exports.smt2 import files
     from checker.proof import Proof, ask_all, questions_of
 
     induction = Induction(instance, 1, asked.deadlock)
-    actions = [a.name for a in induction.template.program.actions]
+    actions = distinct(instance.actions)
     proof = Proof(instance, _settings(asked), induction.plan, actions, [])
     ask_all(proof, induction.ask)
     said = {a.query: {"proved": "unsat", "refuted": "sat"}.get(a.status, "unknown") for a in proof.answered}

@@ -36,7 +36,7 @@ class AnySize:
 
     def __init__(self, encoded: Unbounded, words: Words, end: float, start: Needed) -> None:
         self.encoded, self.words, self.end = encoded, words, end
-        self.actions = {s.name: i for i, s in enumerate(encoded.steps)}
+        self.actions = {n: i for i, n in enumerate(p.distinct(encoded.steps))}
         self._said: dict[Clause, F] = {}
         self._model: Any = None
         self.implied = self._implied(start)

@@ -30,7 +30,7 @@ class Bounded:
     def __init__(self, instance: Instance, words: Words, judge: Judge, deadlock: bool, end: float) -> None:
         self.words, self.judge, self.end = words, judge, end
         self.induction = Induction(instance, 1, deadlock)
-        self.actions = {a.name: i for i, a in enumerate(self.induction.template.program.actions)}
+        self.actions = {n: i for i, n in enumerate(p.distinct(instance.actions))}
         self._here = Expressions(self.induction.template.pre.state)
         self._atoms: dict[tuple[int, tuple[Value, ...]], Bit] = {}
         self._names: dict[Clause, z3.BoolRef] = {}

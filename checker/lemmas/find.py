@@ -30,7 +30,7 @@ from checker.lemmas.backward import Backward, Tried
 from checker.lemmas.bounded import Bounded
 from checker.lemmas.pool import Pool
 from checker.lemmas.samples import Judge
-from checker.proof import Proof, Settings, prove
+from checker.proof import Proof, Settings, compiled, prove
 from checker.source import Source
 from checker.verdict import Limits, Verdict
 
@@ -289,6 +289,7 @@ def explored(instance: Instance, settings: Settings, most: int, seconds: float) 
     from checker.answer import Unable, explore_with
 
     try:
+        compiled(instance, settings)
         limits = Limits(max_states=most, time_limit=seconds)
         with explore_with(instance, limits, settings.deadlock) as (search, result):
             fine = result.verdict in (Verdict.HOLDS, Verdict.UNKNOWN) or result.trace is None

@@ -86,6 +86,36 @@ def test_lemmas_of_an_instance_are_found_and_can_be_pasted() -> None:
     assert prove(pasted(source, found, bound), Settings()).verdict is Verdict.HOLDS
 
 
+HANDLERS = """
+protocol handlers
+sort Node
+network set
+message Done(node: Node)
+single process Log
+    var told: set[Node] = {}
+    on Done(n)
+        told += {n}
+single process Judge
+    var ended: set[Node] = {}
+    on Done(n)
+        ended += {n}
+process Node
+    var over: bool = false
+    action End
+        over := true
+        send Done(self)
+invariant EndedAreOver: forall n: Node. n in ended implies over[n]
+terminal: true
+instance three: Node = 3
+"""
+
+
+@pytest.mark.parametrize("unbounded", [False, True])
+def test_actions_of_the_same_name_are_told_apart(unbounded: bool) -> None:
+    _, found = look(Source("handlers.spec", HANDLERS), None, unbounded)
+    assert found.proof is not None, found.why
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("spec", "instance"), [("peterson", "two"), ("german", "two"), ("two_phase_commit", "seven")])
 def test_lemmas_of_shipped_instances_are_found(spec: str, instance: str) -> None:

@@ -123,7 +123,7 @@ REFUSED = {
         10,
     ),
     "sum": ("var n: map Node -> 0..2 = {a: 0 for a in Node}\ninvariant I: sum(n[a] for a in Node) < 9", "a sum over a set", 4),
-    "product": ("var n: 0..2 = 0\ninvariant I: n * n < 9", "`mul` of numbers", 4),
+    "product": ("var n: 0..2 = 0\ninvariant I: n * n < 9", r"`\*` of numbers", 4),
 }
 
 

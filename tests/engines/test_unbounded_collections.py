@@ -45,6 +45,62 @@ def disagreements(instance: Instance) -> list[p.Query]:
 
 
 FALSE = {
+    "for with a branch": """
+var on: map Node -> bool in {{n: x for n in Node} for x in bool}
+var acks: set[Node] = {}
+var left: set[Node] = {}
+action Split
+    for n in Node
+        if on[n]
+            acks += {n}
+        else
+            left += {n}
+action Flip
+    for n in Node
+        let old = on[n]
+        on[n] := not old
+invariant Apart: acks & left == {}
+""",
+    "for that takes away": """
+var pairs: set[(Node, Node)] = {}
+action Put(a: Node, b: Node)
+    pairs += {(a, b)}
+action Drop(a: Node)
+    for b in Node
+        if a != b
+            pairs -= {(a, b)}
+step Stays: forall a: Node. (a, a) in pairs implies exists b: Node. (a, b) in pairs'
+step Gone: pairs == {} or pairs' != {} or pairs == pairs'
+""",
+    "round and round": """
+param n: int
+type Place = 0..n - 1
+var at: Place = 0
+action On
+    at := (at + 1) % n
+action Back
+    at := (at - 1) % n
+invariant Low: at <= 1
+instance one: Node = 1, n = 3
+""",
+    "a set at the start": """
+var s: set[Node] in subsets(Node)
+action Add(n: Node)
+    require s != {}
+    s += {n}
+invariant Some: s != {}
+""",
+    "chosen quorum": """
+quorum Majority of Node
+var voted: set[Node] = {}
+var won: set[Node] = {}
+action Vote(n: Node)
+    voted += {n}
+action Win(n: Node, q: Majority)
+    require q subset voted
+    won += {n}
+invariant One: forall a, b in won. a == b
+""",
     "full": """
 var s: seq[Node, 3] = []
 action Add(a: Node)
@@ -379,6 +435,60 @@ invariant Wrong: forall n: Node. sent Ask(n) implies exists m: Node. not x[m]
 }
 
 TRUE = {
+    "for with a branch": """
+var on: map Node -> bool in {{n: x for n in Node} for x in bool}
+var acks: set[Node] = {}
+var left: set[Node] = {}
+action Split
+    for n in Node
+        if on[n]
+            acks += {n}
+        else
+            left += {n}
+invariant Apart: acks & left == {}
+lemma Acked: forall n: Node. (n in acks implies on[n]) and (n in left implies not on[n])
+""",
+    "round and round": """
+param n: int
+type Place = 0..n - 1
+var at: Place = 0
+var was: Place = 0
+action On
+    was := at
+    at := (at + 1) % n
+invariant Next: at == 0 or at == was + 1
+instance one: Node = 1, n = 3
+""",
+    "a set at the start": """
+var s: set[Node] in {x for x in subsets(Node) if exists n: Node. x == {n}}
+action Move(n: Node)
+    s := {n}
+invariant One: forall a, b in s. a == b
+invariant Some: s != {}
+""",
+    "what nothing writes": """
+var boss: Node in Node
+var may: set[Node] in {x for x in subsets(Node) if forall a, b in x. a == b}
+var did: set[Node] = {}
+action Act(n: Node)
+    require n in may
+    did += {n}
+invariant One: forall a, b in did. a == b
+lemma May: did subset may
+""",
+    "chosen quorum": """
+quorum Majority of Node
+var vote: map Node -> Node? = {n: none for n in Node}
+var won: set[Node] = {}
+action Vote(n: Node, m: Node)
+    require vote[n] == none
+    vote[n] := m
+action Win(n: Node, q: Majority)
+    require forall v in q. vote[v] == n
+    won += {n}
+invariant One: forall a, b in won. a == b
+lemma Won: forall n in won. exists q: Majority. forall v in q. vote[v] == n
+""",
     "append": """
 var s: seq[Node, 3] = []
 action Add(a: Node)

@@ -101,6 +101,8 @@ class Bmc:
         Of what is asked, all that a model has is taken away, until there is no model."""
         t, solver = self.template, z3.SolverFor("QF_FD")
         solver.set("max_conflicts", KEPT_CONFLICTS)
+        if self.end is not None:
+            solver.set("timeout", max(1, int(left(self.end) * 1000)))
         fine = all_of([t.is_state, t.inside, *(negation(b.when) for b in self.bad_states)])
         solver.add(t.at(fine, 0), t.at(self.relation, 0))
         goes = z3.And(t.at(t.changes, 0), t.at(t.inside, 1))

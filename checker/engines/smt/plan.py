@@ -6,7 +6,10 @@ lemmas and invariants together are the hypothesis: what is asked of one may assu
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from checker.core.lower import Program
 
@@ -69,6 +72,27 @@ class Plan:
         found += [Query(DEFINED, n) for n in self.partial]
         found += [Query(DEADLOCK)] * self.deadlock
         return found + [Query(POSSIBLE, None, a) for a in self.actions]
+
+
+class Named(Protocol):
+    """An action, as far as it is told from others."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def process(self) -> str | None: ...
+
+
+def distinct(actions: Sequence[Named]) -> list[str]:
+    """A name for each action that no other has: two processes may handle the same message, one may do so twice."""
+    taken = Counter(a.name for a in actions)
+    names = [f"{a.process}: {a.name}" if taken[a.name] > 1 and a.process else a.name for a in actions]
+    taken, seen = Counter(names), Counter[str]()
+    for i, n in enumerate(names):
+        if taken[n] > 1:
+            seen[n] += 1
+            names[i] = f"{n} ({seen[n]})"
+    return names
 
 
 def plan(program: Program, deadlock: bool) -> Plan:

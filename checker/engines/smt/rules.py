@@ -7,7 +7,7 @@ knows of bits of states, of steps or of solvers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from checker.core.ir import Assign, Check, Choose, Expr, ForAll, IfStmt, LetStmt, Require, Stmt
@@ -208,11 +208,11 @@ class _Starter(Runner):
         yield replace(path, env={**path.env, s.name: unknown})
 
 
-def initial(program: Program) -> tuple[dict[str, Sym], list[Bit]]:
-    """The state at the start, and what must be true of the unknowns in it."""
+def initial(program: Program, body: Sequence[Stmt] | None = None) -> tuple[dict[str, Sym], list[Bit]]:
+    """The state at the start (or after some of the statements that make it), and what must be true of the unknowns in it."""
     starter = _Starter(program.vars)
     nothing = {v: junk(t) for v, t in program.vars.items()}
-    ends = list(starter.run(program.initial, Path(True, nothing, {})))
+    ends = list(starter.run(program.initial if body is None else tuple(body), Path(True, nothing, {})))
     if not ends:
         return nothing, [False]
     (end,) = ends

@@ -15,6 +15,7 @@ import z3
 from z3.z3core import Z3_substitute
 
 from checker.core.lower import Predicate, Program, Site, StepCheck
+from checker.engines.smt.always import always
 from checker.engines.smt.bits import CONTEXT, Bit, all_of, any_of, both, either, negation, same
 from checker.engines.smt.cells import Row, unknown
 from checker.engines.smt.expr import Expressions
@@ -94,8 +95,8 @@ class Template:
 
     @cached_property
     def is_state(self) -> Bit:
-        """The bits before are a state."""
-        return all_of(self.pre.rules)
+        """The bits before are a state, and one that is not excluded by the make of the instance."""
+        return all_of([*self.pre.rules, *always(self.program, self.pre.state)])
 
     @cached_property
     def is_initial(self) -> Bit:

@@ -31,6 +31,7 @@ from checker.core.ir import (
     SetOf,
 )
 from checker.core.model import Model
+from checker.core.operators import TABLE
 from checker.core.operators.table import join
 from checker.core.types import Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, Unknown, show
 from checker.engines.smt.unbounded import sequences
@@ -73,6 +74,9 @@ Env = dict[str, Value]
 COUNTING = "say it with a quorum: `quorum Majority of NODE`, and `exists q: Majority. forall a in q. …`"
 
 
+ARITHMETIC = {"mul": "*", "div": "//"}
+
+
 class Theory(World):
     """The sorts of a model, its quorums and its parameters.  `params`: those whose value matters (switches)."""
 
@@ -83,6 +87,7 @@ class Theory(World):
         self.quorums: set[str] = set()
         self._never_empty: dict[str, bool] = {}
         self._sequences: dict[str, tuple[Any, Any, Symbols]] = {}
+        self.goes_round = False  # is there a remainder, with the condition that it goes round once?
 
     # quorums
 
@@ -405,10 +410,13 @@ class Expressions:
             case "len" if not isinstance(e.args[0].type, Seq):
                 raise Refused("len(…): sizes are not known here", COUNTING, e)
         rule = getattr(self, f"_op_{e.op}", None)
-        if e.op in ("mul", "div", "mod"):
-            raise Refused(f"`{e.op}` of numbers", "only + and - can be encoded for any bounds", e)
+        if e.op in ARITHMETIC:
+            raise Refused(f"`{ARITHMETIC[e.op]}` of numbers", "only +, - and (where it goes round once) % can be encoded", e)
+        expand = TABLE[e.op].expand
+        if rule is None and expand is not None:
+            return self.value(expand(e), env)
         if rule is None:
-            raise Refused(f"the operator `{e.op}` has no encoding for any size", "", e)
+            raise Refused(f"{TABLE[e.op].doc.partition(':')[0]} has no encoding for any size", "", e)
         return rule(e, *(self.value(a, env) for a in e.args))
 
     def _member(self, x: Value, t: Type, has: Any) -> F:
@@ -458,6 +466,19 @@ class Expressions:
     def _op_sub(self, _: Apply, a: Value, b: Value) -> Value:
         return self.w.plus(a, b, -1)
 
+    def _op_mod(self, _: Apply, a: Value, b: Value) -> Value:
+        """Where it goes round at most once; elsewhere it has no value here (`_goes_round`)."""
+        self.w.goes_round = True
+        back, less = self.w.plus(a, b, -1), self._before
+        return self.w.merge(less(a, Lit(0)), self.w.plus(a, b, 1), self.w.merge(less(a, b), a, back))
+
+    def _goes_round(self, a: Value, b: Value) -> F:
+        once = both(negation(self._before(self.w.plus(a, b, 1), Lit(0))), self._before(self.w.plus(a, b, -1), b))
+        return both(self._before(Lit(0), b), once)
+
+    def _before(self, a: Value, b: Value) -> F:
+        return self.w.less(sequences.NUMBER, a, b)
+
     def _op_neg(self, _: Apply, a: Value) -> Value:
         return self.w.plus(Lit(0), a, -1)
 
@@ -480,6 +501,9 @@ class Expressions:
     def _op_subset(self, e: Apply, a: Members, b: Members) -> F:
         t = b.elem if isinstance(a.elem, Unknown) else a.elem
         return TRUE if isinstance(t, Unknown) else self.w.for_all(t, lambda x: implies(a.has(x), b.has(x)))
+
+    def _op_subsets(self, e: Apply, s: Members) -> Value:
+        return Members(e.type.elem, lambda x: self._op_subset(e, x, s))  # type: ignore[attr-defined]
 
     def _op_index(self, e: Apply, m: Value, k: Value) -> Value:
         if isinstance(m, Sequence):
@@ -539,6 +563,9 @@ class Expressions:
 
     def _op_item(self, e: Apply, r: Parts) -> Value:
         return r.values[e.attr]
+
+    def _op_with_item(self, e: Apply, r: Parts, v: Value) -> Value:
+        return Parts((*r.values[: e.attr], v, *r.values[e.attr + 1 :]))
 
     def _op_the(self, e: Apply, x: Value) -> Value:
         o = lifted(x)
@@ -626,7 +653,13 @@ class Expressions:
             return self._defined_part(e, env)
         if e.op == "record":
             return all_of(self.given(t, a, env) for a, (_, t) in zip(e.args, e.attr.fields, strict=True))
-        if e.op in ("minset", "maxset", "div", "mod"):
+        if e.op == "mod":
+            return self._goes_round(*(self.value(a, env) for a in e.args))
+        if e.op in ("minset", "maxset"):
+            expand = TABLE[e.op].expand
+            assert expand
+            return self.defined(expand(e), env)
+        if e.op == "div":
             self.value(e, env)  # refused
         return TRUE
 

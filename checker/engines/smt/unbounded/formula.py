@@ -142,7 +142,7 @@ def deepen(f: Any, known: dict[str, list[Any]], asserted: bool = True) -> Any:
         return (z3.And if z3.is_and(f) else z3.Or)(*(deepen(c, known, asserted) for c in f.children()))
     if z3.is_not(f):
         return z3.Not(deepen(f.arg(0), known, not asserted))
-    if z3.is_quantifier(f) and f.is_exists() != asserted and _alternates(f.body(), asserted):
+    if z3.is_quantifier(f) and f.is_exists() != asserted and alternates(f.body(), asserted):
         choices = [known.get(f.var_sort(i).name(), []) for i in range(f.num_vars())]
         if 0 < prod(map(len, choices)) <= MOST_INSTANCES:
             bodies = [z3.substitute_vars(f.body(), *reversed(xs)) for xs in product(*choices)]
@@ -150,13 +150,13 @@ def deepen(f: Any, known: dict[str, list[Any]], asserted: bool = True) -> Any:
     return f
 
 
-def _alternates(f: Any, asserted: bool) -> bool:
+def alternates(f: Any, asserted: bool = True) -> bool:
     """Does the formula, as it is asserted or denied, say that something exists?"""
     if z3.is_quantifier(f):
-        return bool(f.is_exists() == asserted) or _alternates(f.body(), asserted)
+        return bool(f.is_exists() == asserted) or alternates(f.body(), asserted)
     if z3.is_not(f):
-        return _alternates(f.arg(0), not asserted)
-    return (z3.is_and(f) or z3.is_or(f)) and any(_alternates(c, asserted) for c in f.children())
+        return alternates(f.arg(0), not asserted)
+    return (z3.is_and(f) or z3.is_or(f)) and any(alternates(c, asserted) for c in f.children())
 
 
 def constants(fs: Iterable[Any]) -> dict[str, list[Any]]:

@@ -17,14 +17,30 @@ from typing import Any
 
 import z3
 
-from checker.core.model import InstanceDecl, Model, Property
+from checker.core.ir import Assign, Expr
+from checker.core.model import InstanceDecl, Model, Property, VarDecl
+from checker.core.typed import statements
 from checker.core.types import MapOf
 from checker.deadline import within
 from checker.engines.smt import plan as p
 from checker.engines.smt.plan import Answered, Plan, Query
 from checker.engines.smt.unbounded.claims import told
 from checker.engines.smt.unbounded.expr import Expressions, Theory
-from checker.engines.smt.unbounded.formula import F, both, constants, deepen, implies, is_true, negation, skolem, unknown
+from checker.engines.smt.unbounded.formula import (
+    FALSE,
+    TRUE,
+    F,
+    all_of,
+    alternates,
+    both,
+    constants,
+    deepen,
+    implies,
+    is_true,
+    negation,
+    skolem,
+    unknown,
+)
 from checker.engines.smt.unbounded.small import Small
 from checker.engines.smt.unbounded.state import Symbols, empty, of
 from checker.engines.smt.unbounded.steps import Runner, Step, Way, steps
@@ -66,8 +82,9 @@ class Unbounded:
         self.plan = Plan(names("lemma"), names("invariant"), names("step"), tuple(self.defined), numbered, False)
         self.ways = [self._ways(s) for s in self.steps]
         self.good = {n: self._good(self.props[n], self.here) for n in (*self.plan.lemmas, *self.plan.invariants)}
-        self.initially = self._initially()
-        self.assumed = [self.here.formula(a.expr, {}).pos for a in self.model.assumes] if self.numbers else []
+        self.initially, self.starts = self._initially(), self._starts()
+        self.still = self._still()
+        self.assumed = [self._assumed(a.expr).pos for a in self.model.assumes] if self.numbers else []
         for q in (*(self.plan.implied(n, frozenset()) for n in self.plan.invariants), *self.plan.rest(frozenset())):
             for _ in self.cases(q):  # what cannot be encoded shows here, not in the middle of the queries
                 pass
@@ -140,6 +157,52 @@ class Unbounded:
 
         return self.w.for_all(key, starts)
 
+    def _starts(self) -> F:
+        """What the variables are at the start has a value.  `bind` sees to that, but not to remainders that go round once."""
+        before, self.w.goes_round = self.w.goes_round, False
+        try:
+            found = all_of(self._starting(v) for v in self.model.vars.values())
+        except Refused:
+            found = FALSE
+        asked, self.w.goes_round = self.w.goes_round, before or self.w.goes_round
+        return found if asked else TRUE
+
+    def _starting(self, v: VarDecl) -> F:
+        nothing = Expressions(self.w, {}, empty)
+        ident = self.model.processes[v.process].ident if v.process is not None else None
+        if ident is None:
+            return nothing.defined(v.init, {})
+        return self.w.for_all(ident, lambda k: implies(self.w.fits(ident, k), nothing.defined(v.init, {"self": k})))
+
+    def _assumed(self, e: Expr) -> F:
+        """What is assumed of parameters, where it has a value."""
+        return implies(self.here.defined(e, {}), self.here.formula(e, {}))
+
+    def _still(self) -> list[Any]:
+        """What is true of variables that nothing writes, as at the start; but not that something exists for everything."""
+        runner = Runner(self.w, self.model, self.decl, self.state, self.net)
+        crashing = {s.process for s in self.steps if s.action is None}
+        bodies = [*(a.body for a in self.model.actions), *(p.on_restart for p in self.model.processes.values())]
+        written = {s.var for body in bodies for s in statements(body) if isinstance(s, Assign)}
+        start, _ = self.initially
+        out = []
+        for v in self.model.vars.values():
+            if v.name in written or (v.process in crashing and not runner.durable(v)):
+                continue
+            try:
+                rule = skolem(self._as_at_first(v, start).pos) if is_true(self.starts) else z3.BoolVal(True)
+            except (Refused, NeedsNumbers):
+                continue
+            out += [] if alternates(rule) else [rule]
+        return out
+
+    def _as_at_first(self, v: VarDecl, start: Expressions) -> F:
+        """The variable has a value that it may have at the start."""
+        if not v.choice:
+            return self.w.equal(self.state[v.name], start.state[v.name])
+        keyed = v.process is not None and self.model.processes[v.process].ident is not None
+        return self._chosen(v.name, keyed, Expressions(self.w, {}, empty))
+
     # what a query says
 
     def cases(self, q: Query) -> Iterator[list[F]]:
@@ -148,7 +211,7 @@ class Unbounded:
         match q.kind:
             case p.INITIALLY:
                 where, rules = self.initially
-                yield [*rules, negation(self._good(self._of(q), where))]
+                yield [*rules, negation(both(self.starts, self._good(self._of(q), where)))]
             case p.IMPLIED:
                 yield [*(self.good[n] for n in q.given), negation(self.good[q.target or ""])]
             case p.PRESERVED:
@@ -283,6 +346,7 @@ class Unbounded:
             *self.w.sequence_axioms(),
             *self.w.relations.axioms(),
             *self.assumed,
+            *self.still,
         ]
 
     @cached_property
@@ -308,6 +372,8 @@ class Unbounded:
             out.append(f"{', '.join(self.w.ordered)} taken as any total order")
         if self.numbers:
             out.append("numbers taken as whole numbers within their bounds, as there is arithmetic or a sequence")
+        if self.w.goes_round:
+            out.append("a % b taken to go round once: that -b <= a and a < 2 * b is part of what is asked as `no spec fault`")
         if any(s.process for s in self.steps if s.action is None):
             out.append("any number of crashes")
         out += [f"any number of messages {'lost' if s.lost else 'doubled'}" for s in self.steps if s.messages]

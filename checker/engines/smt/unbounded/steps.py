@@ -6,15 +6,16 @@ steps (a process that stops, a bound) is left out, and so is proved about as wel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import z3
 
-from checker.core.ir import Assign, Choose, Expr, ForAll, IfStmt, LetStmt, Local, Node, Require, Send, Stmt
+from checker.core.ir import Apply, Assign, Call, Choose, Expr, ForAll, IfStmt, LetStmt, Local, Node, Read, Require, Send, Stmt
 from checker.core.model import Action, InstanceDecl, Model, VarDecl
-from checker.core.types import MapOf, Record, Seq, Type
+from checker.core.typed import reads
+from checker.core.types import MapOf, Record, Seq, Set, Type
 from checker.engines.smt.unbounded import sequences
 from checker.engines.smt.unbounded.expr import Env, Expressions, Theory
 from checker.engines.smt.unbounded.formula import (
@@ -24,6 +25,7 @@ from checker.engines.smt.unbounded.formula import (
     all_of,
     both,
     either,
+    implies,
     is_false,
     is_true,
     negation,
@@ -32,7 +34,7 @@ from checker.engines.smt.unbounded.formula import (
 )
 from checker.engines.smt.unbounded.removal import Kind, Thrown
 from checker.engines.smt.unbounded.state import Net, Pattern
-from checker.engines.smt.unbounded.values import Parts, Refused, Sequence, Table, Term, Value
+from checker.engines.smt.unbounded.values import Members, Parts, Refused, Sequence, Table, Term, Value
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,19 @@ class Way:
     net: Net
     env: Env
     chosen: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Each:
+    """The elements that a `for` goes over.  `when`: for which of them a statement is run; `env`: what names stand for then."""
+
+    name: str
+    type: Type
+    when: Callable[[Value], F]
+    env: Callable[[Value], Env]
+
+    def where(self, also: Callable[[Value], F]) -> Each:
+        return replace(self, when=lambda k: both(self.when(k), also(k)))
 
 
 @dataclass(frozen=True)
@@ -227,11 +242,21 @@ class Runner:
                 raise AssertionError(s)
 
     def _choose(self, s: Choose, way: Way) -> Iterator[Way]:
+        if isinstance(s.domain, Call) and s.domain.name in self.model.quorums:
+            yield from self._chosen_quorum(s, s.domain.name, way)
+            return
         way = self._safe(way, s.domain)
         for got in self._with(way, [(s.name, s.type)]):
             inside = self._here(way)._inside(s.domain, way.env)(got.env[s.name])
             got = self._safe(replace(got, guards=_add(got.guards, inside)), s.where)
             yield replace(got, guards=_add(got.guards, self._here(got).formula(s.where, got.env)))
+
+    def _chosen_quorum(self, s: Choose, family: str, way: Way) -> Iterator[Way]:
+        q = unknown(self.w.quorum(family)[0], s.name.split("#")[0])
+        guards = _add(way.guards, self.w.some_quorum(family))
+        env = {**way.env, s.name: self.w.members(family, q)}
+        got = self._safe(replace(way, env=env, guards=guards, chosen=(*way.chosen, q)), s.where)
+        yield replace(got, guards=_add(got.guards, self._here(got).formula(s.where, got.env)))
 
     def _assign(self, s: Assign, way: Way) -> Way:
         way = self._safe(way, s.value, *(p for p in s.path if isinstance(p, Expr)))
@@ -312,59 +337,91 @@ class Runner:
         return found
 
     def _for_all(self, s: ForAll, way: Way) -> Way:
-        """The body once for every element: its statements one after the other, each for all elements at once."""
+        """The body once for every element: its statements one after the other, each for all elements at once.  That is the same,
+        as the runs do not depend on each other's order."""
         way = self._safe(way, s.domain)
         inside = self._here(way)._inside(s.domain, way.env)
         t = getattr(s.domain.type, "elem", None)
         assert t is not None
-        for b in s.body:
-            if isinstance(b, Assign) and b.path and isinstance(b.path[0], Local) and b.path[0].name == s.name:
-                way = self._assign_all(s, b, inside, way)
-            elif isinstance(b, Send):
-                way = self._send_all(s, b, t, inside, way)
-            else:
-                raise Refused("this statement in a `for`", "a `for` may send, and assign to the cell of its element", b)
+        return self._each(s.body, Each(s.name, t, inside, lambda k: {**way.env, s.name: k}), way)
+
+    def _each(self, body: tuple[Stmt, ...], each: Each, way: Way) -> Way:
+        for b in body:
+            try:
+                way, each = self._for_each(b, each, way)
+            except Refused as why:
+                why.node = why.node or b
+                raise
         return way
 
-    def _assign_all(self, s: ForAll, b: Assign, inside: Any, way: Way) -> Way:
+    def _for_each(self, b: Stmt, each: Each, way: Way) -> tuple[Way, Each]:
+        """One statement, for all elements at once; and what the names stand for then."""
+        here, env = self._here(way), each.env
+        match b:
+            case Assign(path=(Local(name=name), *_)) if name == each.name:
+                return self._assign_all(each, b, way), each
+            case Assign(path=(), value=Apply(op="union" | "diff", args=(Read(var=var), part))) if (
+                var == b.var and var not in reads(part)
+            ):
+                return self._gather(each, b, way), each
+            case Send():
+                return self._send_all(each, b, way), each
+            case IfStmt():
+                way = self._safe_all(each, way, lambda k: here.defined(b.cond, env(k)))
+                way = self._each(b.then, each.where(lambda k: here.formula(b.cond, env(k))), way)
+                return self._each(b.orelse, each.where(lambda k: negation(here.formula(b.cond, env(k)))), way), each
+            case LetStmt():
+                way = self._safe_all(each, way, lambda k: here.defined(b.value, env(k)))
+                return way, replace(each, env=lambda k: {**env(k), b.name: here.value(b.value, env(k))})
+        raise Refused("this statement in a `for`", "a `for` may send, add to sets, and assign to the cell of its element", b)
+
+    def _safe_all(self, each: Each, way: Way, fine: Callable[[Value], F]) -> Way:
+        return self._unless_fault(way, self.w.for_all(each.type, lambda k: implies(each.when(k), fine(k))))
+
+    def _assign_all(self, each: Each, b: Assign, way: Way) -> Way:
         here, old, t = self._here(way), way.state[b.var], self.model.vars[b.var].type
         assert isinstance(t, MapOf)
-        at, env = _type_at(t, b.path), way.env
+        at = _type_at(t, b.path)
 
         def fine(k: Value) -> F:
-            e = {**env, s.name: k}
+            e = each.env(k)
             places = (here.defined(p, e) for p in b.path[1:] if isinstance(p, Expr))
-            return either(
-                negation(inside(k)),
-                all_of(
-                    [
-                        *places,
-                        self._reached(old.at(k), t.val, b.path[1:], here, e),
-                        here.defined(b.value, e),
-                        here.stored(at, here.value(b.value, e)),
-                    ]
-                ),
-            )
+            reached = self._reached(old.at(k), t.val, b.path[1:], here, e)
+            return all_of([*places, reached, here.defined(b.value, e), here.stored(at, here.value(b.value, e))])
 
-        way = self._unless_fault(way, self.w.for_all(t.key, fine))
+        way = self._safe_all(each, way, fine)
 
         def cell(k: Value) -> Value:
-            e = {**env, s.name: k}
+            e = each.env(k)
             new = self._put(old.at(k), t.val, b.path[1:], here.fit(at, here.value(b.value, e)), here, e)
-            return self.w.merge(inside(k), new, old.at(k))
+            return self.w.merge(each.when(k), new, old.at(k))
 
         return replace(way, state={**way.state, b.var: Table(t.key, cell)})
 
-    def _send_all(self, s: ForAll, b: Send, t: Type, inside: Any, way: Way) -> Way:
+    def _gather(self, each: Each, b: Assign, way: Way) -> Way:
+        """What every element adds to a set, or takes from it."""
+        here, old, t = self._here(way), way.state[b.var], self.model.vars[b.var].type
+        assert isinstance(b.value, Apply) and isinstance(t, Set) and isinstance(old, Members)
+        part, adds = b.value.args[1], b.value.op == "union"
+        way = self._safe_all(each, way, lambda k: here.defined(part, each.env(k)))
+
+        def has(x: Value) -> F:
+            return self.w.exists(each.type, lambda k: both(each.when(k), here.value(part, each.env(k)).has(x)))
+
+        def now(x: Value) -> F:
+            return either(old.has(x), has(x)) if adds else both(old.has(x), negation(has(x)))
+
+        way = self._unless_fault(way, here.stored(t, Members(t.elem, now)))
+        return replace(way, state={**way.state, b.var: Members(t.elem, now)})
+
+    def _send_all(self, each: Each, b: Send, way: Way) -> Way:
         here = self._here(way)
 
         def fine(k: Value) -> F:
-            e = {**way.env, s.name: k}
-            asked = [*b.args, *([b.to] if b.to else [])]
-            ok = all_of([*(here.defined(a, e) for a in asked), self._sendable(b, way, e)])
-            return either(negation(inside(k)), ok)
+            e = each.env(k)
+            return all_of([*(here.defined(a, e) for a in (*b.args, *([b.to] if b.to else []))), self._sendable(b, way, e)])
 
-        way = self._unless_fault(way, self.w.for_all(t, fine))
+        way = self._safe_all(each, way, fine)
         old = way.net
         none: Net = lambda _, __, ___: FALSE  # noqa: E731
         blank = replace(way, net=none)
@@ -372,7 +429,7 @@ class Runner:
         def net(m: str, pattern: Pattern, xs: list[Any]) -> F:
             if m != b.message:
                 return old(m, pattern, xs)
-            new = self.w.exists(t, lambda k: both(inside(k), self._sent(b, blank, {**way.env, s.name: k}, TRUE)(m, pattern, xs)))
+            new = self.w.exists(each.type, lambda k: both(each.when(k), self._sent(b, blank, each.env(k), TRUE)(m, pattern, xs)))
             return either(old(m, pattern, xs), new)
 
         return replace(way, net=net)
