@@ -23,6 +23,7 @@ from impl.runtime.locks import Doing
 from impl.runtime.wire import DECODER, frame
 
 PATIENCE, PAUSE = 1.0, 0.05  # seconds that a node gets to answer; until the next is asked
+NOBODY = 3.0  # seconds after which a cluster of which no node was ever reached is taken for one that does not run
 
 
 class Session:
@@ -36,6 +37,7 @@ class Session:
         self.nodes: Iterator[tuple[str, int]] = cycle(cluster.endpoints.values())
         self.link: socket.socket | None = None  # to the node that answered last
         self.limit, self.name, self.number = limit, uuid.uuid4().hex[:12], 0
+        self.folder, self.reached = folder, False
 
     def ask(self, op: str, *args: Any) -> Any:
         """The answer.  Raises Mistake if nobody gives one in time."""
@@ -43,13 +45,15 @@ class Session:
         request = [self.name, self.number, op, *args]
         if len(msgspec.msgpack.encode(request)) >= LONGEST:
             raise Mistake(f"a request of more than {LONGEST} bytes")
-        end = time.monotonic() + self.limit
-        while time.monotonic() < end:
+        begun = time.monotonic()
+        while time.monotonic() - begun < self.limit:
             with contextlib.suppress(OSError, EOFError):
                 done, result = self._once(request)
                 if done:
                     return result
             self.close()
+            if not self.reached and time.monotonic() - begun > NOBODY:
+                raise Mistake(f"no node of {self.folder} can be reached", "start the cluster: spectrace run SPEC --data DIR")
             time.sleep(PAUSE)
         raise Mistake(f"no answer in {self.limit:g} seconds", "is the cluster running, and a majority of it?")
 
@@ -77,6 +81,7 @@ class Session:
         """Asks one node; whether it is the answer, and what it is."""
         if self.link is None:
             self.link = socket.create_connection(next(self.nodes), PATIENCE)
+            self.reached = True
             self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.link.sendall(frame(CLIENT))
         self.link.settimeout(PATIENCE)

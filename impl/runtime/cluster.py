@@ -5,6 +5,7 @@ merged into one, in an order in which nothing is received before it is sent.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import queue
 import signal
 import socket
@@ -43,7 +44,10 @@ def prepare(plan: Plan, folder: Path, cluster: Cluster) -> Cluster:
     file = folder / "cluster.json"
     folder.mkdir(parents=True, exist_ok=True)
     if file.exists():
-        old = msgspec.json.decode(file.read_bytes(), type=Cluster)
+        try:
+            old = msgspec.json.decode(file.read_bytes(), type=Cluster)
+        except msgspec.DecodeError as why:
+            raise Mistake(f"{file} cannot be read: {why}", "give an empty folder with --data") from None
         same = ("spec", "instance", "define", "nodes")
         if any(getattr(old, n) != getattr(cluster, n) for n in same):
             raise Mistake(f"{folder} is of another cluster", "give an empty folder with --data")
@@ -56,9 +60,36 @@ def prepare(plan: Plan, folder: Path, cluster: Cluster) -> Cluster:
 
 
 def spawn(folder: Path, name: str) -> subprocess.Popen[bytes]:
-    """Starts one node.  It ends when this process does."""
+    """Starts one node.  It ends when this process does; Ctrl-C is for this one alone."""
     command = [sys.executable, "-m", "impl.runtime.host", str(folder), name]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One cluster in a folder at a time.  Raises Mistake."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Mistake(f"the cluster of {folder} is running already", "give another folder with --data") from None
+        yield
+
+
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """Whoever asks this process to end (Ctrl-C, SIGTERM, a terminal that is closed) ends what is done in here, and no more."""
+
+    def end(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signs = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    before = {sign: signal.signal(sign, end) for sign in signs}
+    with contextlib.suppress(KeyboardInterrupt):
+        yield
+    for sign, what in before.items():
+        signal.signal(sign, what)
 
 
 def stop(p: subprocess.Popen[bytes]) -> dict[str, Any]:
@@ -93,6 +124,7 @@ class Supervisor:
         self.news: queue.Queue[tuple[str, subprocess.Popen[bytes], dict[str, Any] | None]] = queue.Queue()
         self.due: dict[str, float] = {}  # when a node that is down is started again
         self.failure: str | None = None
+        self.up: set[str] = set()  # who has come so far as to listen
 
     def start(self) -> None:
         """Starts every node, and waits until each listens, or cannot."""
@@ -114,14 +146,13 @@ class Supervisor:
         self.news.put((name, p, None))
 
     def watch(self, seconds: float | None) -> None:
-        """Until the time is over (None: never), a spec fault ends it, or Ctrl-C."""
+        """Until the time is over (None: never), or a spec fault ends it."""
         end = time.monotonic() + seconds if seconds is not None else float("inf")
-        with contextlib.suppress(KeyboardInterrupt):
-            while (now := time.monotonic()) < end and not self.failure and not self._fault():
-                for name in [n for n, at in self.due.items() if at <= now]:
-                    del self.due[name]
-                    self._start(name)
-                self._next(min(end - now, TICK))
+        while (now := time.monotonic()) < end and not self.failure and not self._fault():
+            for name in [n for n, at in self.due.items() if at <= now]:
+                del self.due[name]
+                self._start(name)
+            self._next(min(end - now, TICK))
 
     def _next(self, patience: float | None) -> str | None:
         """Takes in one thing that has happened; the node that is there, or gone, by it."""
@@ -138,6 +169,7 @@ class Supervisor:
         elif "leads" in said:
             self.tell(f"{name} leads" if said["leads"] else f"{name} leads no longer")
         elif "listening" in said:
+            self.up.add(name)
             again = ", again, with what is on its disk" if said["started"] > 1 else ""
             self.tell(f"{name} is up, process {p.pid}{again}")
         return name if "listening" in said else None
@@ -187,19 +219,20 @@ def launch(
     """Runs every node for so long (None: without end), or until a spec fault or Ctrl-C; what came of it, as data."""
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spectrace-")))
+        stack.enter_context(alone(folder))
         absolute = str(Path(spec).resolve()) if Path(spec).is_file() else spec
         prepare(plan, folder, Cluster(absolute, instance, list(define), nodes, {}, bool(record or data), whole))
         cluster = Supervisor(folder, plan, tell)
-        with contextlib.suppress(KeyboardInterrupt):
+        with ending():
             cluster.start()
-        cluster.watch(seconds)
+            cluster.watch(seconds)
         found = cluster.stop()
         if cluster.failure:
-            raise Mistake(cluster.failure, "is the cluster of this folder running already?")
+            raise Mistake(cluster.failure)
         if record:
             record.write_bytes(b"".join(merged([folder / f"{name}.ndjson" for name in plan.addresses])))
     fault = next(((d["fault"], d["place"]) for d in found.values() if d.get("fault")), (None, None))
-    lost = [name for name, d in found.items() if not d]
+    lost = [name for name, d in found.items() if not d and name in cluster.up]
     return {
         "spec": plan.nodes.instance.model.name,
         "verdict": "spec_fault" if fault[0] else "ran",

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import random
 import signal
+import sqlite3
 import stat
 import sys
 import time
@@ -26,13 +28,15 @@ from typing import Any
 
 import msgspec
 
+from checker.failures import failure
 from impl.runtime.core import Core, Envelope, Ready, SpecFault
 from impl.runtime.kv import Command, Replica
 from impl.runtime.plan import Address, Plan
 from impl.runtime.record import Recorder
-from impl.runtime.store import Batch, Store
+from impl.runtime.store import Batch, Store, Unreadable
 from impl.runtime.wire import DECODER, ENCODER, BadFrame, frame, pack, read_frame, unpack
 
+LISTENS = 3.0  # seconds in which a port gets free that was in use: of a node that is just being stopped
 PENDING = 1000  # so many messages wait for a connection of a set network
 RETRY = 0.05, 1.0  # seconds until a broken connection is tried again: at first, at most
 
@@ -42,6 +46,10 @@ PULSE_NUMBER = -1  # instead of a message's
 CLIENT = "a client"  # how a client introduces itself
 
 Endpoint = tuple[str, int]
+
+
+class Failed(Exception):
+    """What a node cannot do, in words."""
 
 
 @dataclass
@@ -56,8 +64,8 @@ class Link:
 
 
 class Host:
-    """A running node.  `finished` is set when it has to stop; `fault` says why, if a spec fault did it.  `tell` is told what
-    people may want to know meanwhile."""
+    """A running node.  `finished` is set when it has to stop; `fault` says why, if a spec fault did it, `failure` if it can
+    write no more.  `tell` is told what people may want to know meanwhile."""
 
     def __init__(
         self,
@@ -78,6 +86,7 @@ class Host:
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.counts: Counter[str] = Counter()
         self.fault: SpecFault | None = None
+        self.failure: str | None = None
         self.listening, self.finished = asyncio.Event(), asyncio.Event()
         self.numbers: dict[str, tuple[str, int]] = {}  # message id → where it is in the inbox table
         self.tasks: set[asyncio.Task[None]] = set()
@@ -87,9 +96,8 @@ class Host:
         self.tell = tell
 
     async def run(self) -> None:
-        """Until `finished` is set."""
-        host, port = self.endpoints[self.address.name]
-        server = await asyncio.start_server(self._serve, host, port)
+        """Until `finished` is set.  Raises Failed."""
+        server = await self._listen()
         self.listening.set()
         tasks = [asyncio.create_task(self._connect(link)) for link in self.links.values()]
         self._guard(self._start)
@@ -103,8 +111,20 @@ class Host:
             task.cancel()
         await asyncio.gather(*tasks, *self.tasks, return_exceptions=True)
 
+    async def _listen(self) -> asyncio.Server:
+        host, port = self.endpoints[self.address.name]
+        end = time.monotonic() + LISTENS
+        while True:
+            try:
+                return await asyncio.start_server(self._serve, host, port)
+            except OSError as why:
+                if why.errno != errno.EADDRINUSE or time.monotonic() > end:
+                    text = os.strerror(why.errno) if why.errno else str(why)
+                    raise Failed(f"{self.address.name} cannot listen at {host}:{port}: {text}") from None
+            await asyncio.sleep(0.1)
+
     def _guard(self, act: Any, *args: Any) -> None:
-        """Acts; a spec fault ends the node."""
+        """Acts; a spec fault ends the node, and so does a disk that does not take what it is given."""
         if self.finished.is_set():
             return
         try:
@@ -113,6 +133,13 @@ class Host:
             self._flush()
             self.fault = fault
             self.finished.set()
+        except (OSError, sqlite3.Error) as why:
+            self._fail(why)
+
+    def _fail(self, why: Exception) -> None:
+        """Nothing more leaves this node: what it says has to be on its disk."""
+        self.failure = self.failure or f"{self.address.name} cannot write to its disk: {why}"
+        self.finished.set()
 
     # steps
 
@@ -191,6 +218,13 @@ class Host:
 
     def _flush(self) -> None:
         """Syncs what the steps since the last time leave on disk; then their messages and answers leave."""
+        if self.failure is None:
+            try:
+                self._sync()
+            except (OSError, sqlite3.Error) as why:
+                self._fail(why)
+
+    def _sync(self) -> None:
         batch, self.batch, self.flushing = self.batch, Batch(), False
         if batch.persist or batch.inbox or batch.handled or batch.outbox or self.store.counted:
             self.store.commit(batch)
@@ -346,6 +380,8 @@ class Host:
                 await self._pump(link, reader, writer)
             except (OSError, asyncio.IncompleteReadError, BadFrame):
                 pause = min(2 * pause, RETRY[1])
+            except sqlite3.Error as why:
+                self._fail(why)
             await asyncio.sleep(pause * self.rng.uniform(0.5, 1.0))
 
     async def _pump(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -410,7 +446,7 @@ def plan_of(cluster: Cluster) -> Plan:
 
 
 async def serve(cluster: Cluster, folder: Path, name: str) -> Host:
-    """Runs one node until a signal says to stop, or whoever started it is gone.  Raises OSError."""
+    """Runs one node until a signal says to stop, or whoever started it is gone.  Raises Failed, Unreadable, OSError."""
     plan = plan_of(cluster)
     address = plan.addresses[name]
     store = Store(folder / f"{name}.db", plan.process(address).vars)
@@ -445,25 +481,37 @@ def _end_with_parent(loop: asyncio.AbstractEventLoop, finished: asyncio.Event) -
 
 
 def say(data: dict[str, Any]) -> None:
-    """One line to whoever started this node."""
-    sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
-    sys.stdout.flush()
+    """One line to whoever started this node, if there still is anybody."""
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def main() -> int:
     """python -m impl.runtime.host DIR NAME"""
     folder, name = Path(sys.argv[1]), sys.argv[2]
-    cluster = msgspec.json.decode((folder / "cluster.json").read_bytes(), type=Cluster)
     try:
+        cluster = msgspec.json.decode((folder / "cluster.json").read_bytes(), type=Cluster)
         host = asyncio.run(serve(cluster, folder, name))
-    except OSError as why:
-        say({"failed": f"{name} cannot listen at {':'.join(map(str, cluster.endpoints[name]))}: {why.strerror}"})
+    except Exception as why:
+        return _failed(name, why)
+    if host.failure:
+        say({"failed": host.failure})
         return 1
     fault = host.fault
     place = host.plan.nodes.instance.model.place(fault.fault.node) if fault else None
     summary = {"steps": host.counts.total(), "actions": dict(host.counts), "fault": str(fault) if fault else None, "place": place}
     say(summary)
     return 75 if fault else 0
+
+
+def _failed(name: str, why: Exception) -> int:
+    """Says why a node cannot run."""
+    known = isinstance(why, Failed | Unreadable)
+    say({"failed": str(why) if known else f"{name}: {failure(why).message}"})
+    return 1 if known else failure(why).exit
 
 
 if __name__ == "__main__":

@@ -9,18 +9,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from checker.core.sequences import common
 from checker.core.types import Seq, Type, Value
 from impl.runtime.core import Ready
-from impl.runtime.wire import DECODER, ENCODER, pack, unpack
+from impl.runtime.wire import DECODER, ENCODER, pack, shape, unpack
 
 TABLES = """
+create table if not exists about (types text);
 create table if not exists vars (name text primary key, value blob) without rowid;
 create table if not exists items (name text, number integer, value blob, primary key (name, number)) without rowid;
 create table if not exists counters (name text primary key, value integer) without rowid;
 create table if not exists inbox (source text, number integer, body blob, primary key (source, number)) without rowid;
 create table if not exists outbox (target text, number integer, body blob, primary key (target, number)) without rowid;
 """
+
+
+class Unreadable(Exception):
+    """What is on disk is not of this node, or nothing at all."""
 
 
 @dataclass
@@ -44,17 +51,29 @@ class Batch:
 
 
 class Store:
-    """The file of one node.  `types`: of its variables."""
+    """The file of one node.  `types`: of its variables.  Raises Unreadable."""
 
     def __init__(self, path: Path, types: dict[str, Type]) -> None:
-        self.types = types
-        self.db = sqlite3.connect(path, isolation_level=None)
-        self.db.execute("pragma journal_mode = wal")
-        self.db.execute("pragma synchronous = full")
-        self.db.executescript(TABLES)
+        self.path, self.types = path, types
+        try:
+            self.db = sqlite3.connect(path, isolation_level=None)
+            self.db.execute("pragma journal_mode = wal")
+            self.db.execute("pragma synchronous = full")
+            self.db.executescript(TABLES)
+            self._of_these("; ".join(f"{n}: {shape(t)}" for n, t in types.items()))
+        except sqlite3.Error as why:
+            raise Unreadable(f"{path} cannot be used: {why}") from None
         self.counters: dict[str, int] = dict(self.db.execute("select name, value from counters"))
         self.counted: set[str] = set()  # those that have to be written with the next batch
         self.sequences: dict[str, tuple[Value, ...]] = {}  # as they are on disk
+
+    def _of_these(self, types: str) -> None:
+        """Is it a file of these variables?  What a spec with others has written means something else."""
+        before = self.db.execute("select types from about").fetchone()
+        if before is None:
+            self.db.execute("insert into about values (?)", (types,))
+        elif before != (types,):
+            raise Unreadable(f"{self.path} is of a spec with other variables")
 
     def close(self) -> None:
         self.db.close()
@@ -79,10 +98,13 @@ class Store:
         return self.counters.get(name, 0)
 
     def state(self) -> dict[str, Value] | None:
-        """The durable variables; None if the node has never finished its start."""
+        """The durable variables; None if the node has never finished its start.  Raises Unreadable."""
         if not self.counter("started"):
             return None
-        kept = {n: self._read(n, b) for n, b in self.db.execute("select * from vars") if n in self.types}
+        try:
+            kept = {n: self._read(n, b) for n, b in self.db.execute("select * from vars") if n in self.types}
+        except (sqlite3.Error, msgspec.DecodeError, TypeError, ValueError) as why:
+            raise Unreadable(f"{self.path} cannot be read: {why}") from None
         return {**dict.fromkeys(self.types), **kept}
 
     def _read(self, name: str, data: bytes) -> Value:

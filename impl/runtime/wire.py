@@ -13,6 +13,7 @@ import msgspec
 from checker.core.types import (
     Bag,
     BagOf,
+    Enum,
     Id,
     Int,
     Map,
@@ -26,6 +27,7 @@ from checker.core.types import (
     Tuple,
     Type,
     Value,
+    children,
 )
 
 ENCODER, DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder()
@@ -82,6 +84,19 @@ def unpack(d: Any, t: Type) -> Value:
         case BagOf(e, _):
             return Bag({unpack(x, e): n for x, n in d})
     return d
+
+
+def shape(t: Type) -> str:
+    """What is written of a type, whatever its sizes are: values of types of one shape can be read as one another's."""
+    match t:
+        case Record(name, fields):
+            return f"{name}({', '.join(f'{n}: {shape(f)}' for n, f in fields)})"
+        case Enum(name, members):
+            return f"{name}({', '.join(members)})"
+        case Sort(name):
+            return name
+    inner = ", ".join(map(shape, children(t)))
+    return f"{type(t).__name__}[{inner}]" if inner else type(t).__name__
 
 
 def _number(n: int) -> int | str:

@@ -6,6 +6,9 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +27,7 @@ from impl.runtime.cluster import free_ports, merged, prepare, spawn, stop
 from impl.runtime.host import Cluster, Host
 from impl.runtime.plan import Plan, make_plan
 from impl.runtime.record import Recorder
-from impl.runtime.store import Batch, Store
+from impl.runtime.store import Batch, Store, Unreadable
 from impl.runtime.wire import DECODER, ENCODER, pack, unpack
 
 LIMIT = 60.0
@@ -97,7 +100,7 @@ def test_a_fifo_network_survives_restarts(tmp_path: Path) -> None:
         run_until({"Sender": found["Sender"]}, lambda found=found: found["Sender"].counts["Go"] >= 2)  # type: ignore[misc]
         found["Receiver"].store.close()
         found = hosts(plan, tmp_path, [])
-        before = Store(tmp_path / "Receiver.db", {}).counter("from Sender")
+        before = found["Receiver"].store.counter("from Sender")
         run_until(found, lambda found=found, before=before: found["Receiver"].counts["on Ping"] > before % 2)  # type: ignore[misc]
     found = hosts(plan, tmp_path, [])
     sent = Store(tmp_path / "Sender.db", plan.process(plan.addresses["Sender"]).vars).state()
@@ -139,6 +142,48 @@ def test_a_folder_belongs_to_one_cluster(tmp_path: Path) -> None:
     assert prepare(plan, tmp_path, Cluster("paxos", None, [], None, {})).endpoints == first.endpoints
     with pytest.raises(Mistake, match="another cluster"):
         prepare(plan, tmp_path, Cluster("paxos", "amnesia", [], None, {}))
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
+def test_a_file_that_is_not_of_this_node_is_refused(content: bytes, tmp_path: Path) -> None:
+    """One of another spec is, and one that is no database; of other sizes it may be."""
+    path, types = tmp_path / "A.db", {"log": Seq(Int(0, 3), 4), "who": Option(Sort("P", 3))}
+    path.write_bytes(content)
+    if content:
+        with pytest.raises(Unreadable, match="not a database"):
+            Store(path, types)
+        return
+    Store(path, types).close()
+    Store(path, {"log": Seq(Int(0, 99), 400), "who": Option(Sort("P", 5))}).close()
+    for other in ({"log": Seq(Int(0, 3), 4)}, {**types, "who": Sort("P", 3)}, {**types, "more": Int(0, 1)}):
+        with pytest.raises(Unreadable, match="other variables"):
+            Store(path, other)
+
+
+def test_a_node_whose_disk_takes_no_more_says_nothing_more(tmp_path: Path) -> None:
+    plan, lines = make_plan(load("paxos"), None, None), list[bytes]()
+    found = hosts(plan, tmp_path, lines)
+    one = found["Acceptor1"]
+
+    def full(batch: Batch) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    one.store.commit = full  # type: ignore[method-assign]
+    run_until(found, lambda: one.finished.is_set())
+    assert one.failure == "Acceptor1 cannot write to its disk: database or disk is full"
+    assert not any(b'"node":"Acceptor1"' in x for x in lines)
+
+
+def test_a_node_outlives_nobody(tmp_path: Path) -> None:
+    """Whoever started it is gone, and it has nobody to talk to: it ends, without a word."""
+    plan = make_plan(load("paxos"), None, None)
+    prepare(plan, tmp_path, Cluster("paxos", None, [], None, {}))
+    command = [sys.executable, "-m", "impl.runtime.host", str(tmp_path), "Acceptor1"]
+    node = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert node.stdin and node.stdout and node.stderr
+    node.stdout.close()
+    node.stdin.close()
+    assert node.stderr.read() == b"" and node.wait() == 0
 
 
 def test_records_are_merged_in_an_order_that_can_be(tmp_path: Path) -> None:
