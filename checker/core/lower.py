@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from checker.core.bind import Instance, Message, Transition, Var
+from checker.core.certain import Known
 from checker.core.ir import (
     Apply,
     Assign,
@@ -38,7 +39,7 @@ from checker.core.ir import (
 )
 from checker.core.operators import TABLE
 from checker.core.operators.table import FALSE, TRUE, apply, both, fresh, naming, number
-from checker.core.typed import build, elem, fit, subst, within
+from checker.core.typed import build, elem, fit, statements, subst, within
 from checker.core.types import BOOL, BagOf, MapOf, Record, Seq, Set, Type, Union, values
 from checker.source import Span
 
@@ -266,21 +267,53 @@ class Lowering:
     def _as_message(self, m: Message, x: Expr) -> Expr:
         return x if x.type == m.full else apply("project", x, attr=m.name)
 
+    def uncertain(self, e: Expr) -> tuple[Check, ...]:
+        """The checks of a condition by itself, without those that are certain."""
+        known, out = Known(), []
+        for c in self.checks(e):
+            if not known.implies(c.cond):
+                known.learn(c.cond)
+                out.append(c)
+        return tuple(out)
+
     # statements
 
-    def block(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-        """The statements, each of them total; what has been checked is not checked again before something changes."""
+    def block(self, body: tuple[Stmt, ...], known: Known | None = None) -> tuple[Stmt, ...]:
+        """The statements, each of them total, without the checks that are certain from what is known before them."""
+        known = known or Known()
         out: list[Stmt] = []
-        known: set[Stmt] = set()
         for x in (x for s in body for x in self.stmt(s)):
-            if isinstance(x, Check):
-                if x in known:
-                    continue
-                known.add(x)
-            elif isinstance(x, Assign | IfStmt | ForAll):
-                known.clear()
-            out.append(x)
+            if isinstance(x, Check) and known.implies(x.cond):
+                continue
+            out.append(self._inside(x, known) if isinstance(x, IfStmt | ForAll) else x)
+            self._follow(x, known)
         return tuple(out)
+
+    def _written(self, s: Stmt) -> set[str]:
+        inside = list(statements((s,)))
+        sent = {self.instance.messages[x.message].var for x in inside if isinstance(x, Send)}
+        return sent | {x.var for x in inside if isinstance(x, Assign)}
+
+    def _inside(self, s: IfStmt | ForAll, known: Known) -> Stmt:
+        """The statement with the blocks in it total."""
+        inner = known.copy()
+        if isinstance(s, ForAll):
+            inner.forget(self._written(s))  # by the rounds before
+            return replace(s, body=self.block(s.body, inner))
+        other = known.copy()
+        inner.learn(s.cond)
+        other.learn(s.cond, False)
+        return replace(s, then=self.block(s.then, inner), orelse=self.block(s.orelse, other))
+
+    def _follow(self, s: Stmt, known: Known) -> None:
+        """What is known after a statement."""
+        match s:
+            case Check() | Require():
+                known.learn(s.cond)
+            case LetStmt():
+                known.define(s.name, s.value)
+            case Assign() | IfStmt() | ForAll():
+                known.forget(self._written(s))
 
     def stmt(self, s: Stmt) -> Iterator[Stmt]:
         match s:
@@ -296,10 +329,10 @@ class Lowering:
                 yield from self._send(s)
             case IfStmt():
                 yield from self.checks(s.cond)
-                yield replace(s, cond=self.total(s.cond), then=self.block(s.then), orelse=self.block(s.orelse))
+                yield replace(s, cond=self.total(s.cond))  # what is inside: see block
             case ForAll():
                 yield from self.checks(s.domain)
-                yield replace(s, domain=self.total(s.domain), body=self.block(s.body))
+                yield replace(s, domain=self.total(s.domain))
             case Choose():
                 yield from self.checks(s.domain)
                 yield replace(s, domain=self.total(s.domain), where=TRUE)
@@ -453,7 +486,7 @@ def lower(instance: Instance) -> Program:
         tuple(s for v in instance.vars.values() for s in _start(low, v)),
         tuple(low.action(a) for a in instance.actions),
         tuple(_predicates(low, instance)),
-        tuple(StepCheck(p.name, tuple(low.checks(p.expr)), low.total(p.expr)) for p in instance.properties if p.kind == "step"),
+        tuple(StepCheck(p.name, low.uncertain(p.expr), low.total(p.expr)) for p in instance.properties if p.kind == "step"),
         _bound(low, instance),
         low.total(instance.terminal),
     )
@@ -470,7 +503,7 @@ def _bound(low: Lowering, instance: Instance) -> Expr | None:
 
 def _defined(low: Lowering, e: Expr) -> tuple[Expr, Site | None]:
     """When an expression has a value, and the place that is told where it has none (None: it always has one)."""
-    checks = low.checks(e)
+    checks = low.uncertain(e)
     defined: Expr = TRUE
     for c in checks:
         defined = c.cond if defined == TRUE else both(defined, c.cond)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from checker.core.bind import free
 from checker.core.ir import (
     Apply,
     Assign,
@@ -39,8 +38,9 @@ from checker.core.lower import Site, StepCheck
 from checker.core.operators import TABLE
 from checker.core.operators.table import TRUE, apply, number
 from checker.core.typed import reads
-from checker.core.types import BOOL, BagOf, Bool, Int, MapOf, Set, Type, card, values
-from checker.engines.native.emit import Bit, Fn, Num
+from checker.core.types import BOOL, BagOf, Bool, Int, MapOf, Option, Set, Type, card, is_scalar, values
+from checker.engines.native.emit import Bit, Fn, Num, signed
+from checker.engines.native.filters import assigned, is_filter, write_filter
 from checker.engines.native.lanes import in_lanes, over_sets
 from checker.engines.native.values import Mem, Module, Val, Values
 
@@ -188,7 +188,10 @@ class Expressions(Values):
             case If():
                 return self.simple(e.cond) and self.simple(e.then) and self.simple(e.orelse)
             case Apply():
-                return e.op in SAFE and not any(layout(a.type).wide for a in e.args) and all(map(self.simple, e.args))
+                safe = e.op in SAFE or (e.op == "index" and isinstance(e.args[0].type, MapOf) and is_scalar(e.args[1].type))
+                return safe and not any(layout(a.type).wide for a in e.args) and all(map(self.simple, e.args))
+            case Fit():
+                return self.simple(e.value) and all(is_scalar(_content(t)) for t in (e.type, e.value.type))
         return False
 
     def _once(self, v: Val) -> Val:
@@ -240,26 +243,6 @@ class Expressions(Values):
         in_order = e.body == Local(e.type.elem, e.name) and e.domain.type == e.type and not is_mask(e.type)
         self.each_in(e.domain, 3 + self.costs(e.where) + self.costs(e.body), self.costs.budget, env, body)
         return self._settled(out)
-
-    def filter(self, e: Expr, place: Val) -> None:
-        """Leaves in a place, which holds the domain of the filter `e`, what `e` is; slots move up, and mostly none has to."""
-        assert isinstance(e, SetOf) and isinstance(e.type, Set) and place.mem
-        if is_mask(e.type):
-            self.store(place.mem, self.value(e, {}))
-            return
-        n, kept = self.length(place), self.fn.alloca()
-        self.fn.store(0, kept)
-        with self.fn.loop(n) as (i, more, _):
-            x = self.element(place, i)
-            self._where(e.where, {e.name: x}, more)
-            to, move, stay = self.fn.load(kept), self.fn.fresh("move"), self.fn.fresh("stay")
-            self.fn.store(self.fn.bin("add", to, 1), kept)
-            self.fn.branch(self.fn.icmp("eq", to, i), stay, move)
-            self.fn.label(move)
-            self.put_slot(place, to, x)
-            self.fn.jump(stay)
-            self.fn.label(stay)
-        self.truncate(place, self.fn.load(kept), n)
 
     def _where(self, cond: Expr, env: Env, more: str) -> None:
         if not (isinstance(cond, Const) and cond.value):
@@ -474,14 +457,18 @@ class Actions(Expressions):
         steps: tuple[StepCheck, ...] = (),
         bound: Expr | None = None,
         counts_cut: bool = True,
+        settled: frozenset[Assign] = frozenset(),
     ) -> None:
         super().__init__(fn, module, state, costs)
         self.sites, self.steps, self.bound, self.counts_cut = sites, steps, bound, counts_cut
+        self.settled = settled
+        self.written: set[str] = set()
         self.dirty = False
         self.counter = fn.alloca()
 
     def action(self, body: tuple[Stmt, ...]) -> None:
         """All successors by one action."""
+        self.written = assigned(s for s in body if not is_filter(s))
         end = self.fn.fresh("end")
         self.block(body, {}, end, lambda env: self._commit(end))
         self.fn.label(end)
@@ -604,7 +591,7 @@ class Actions(Expressions):
     def _assign(self, s: Assign, env: Env) -> None:
         if self._in_place(s, env):
             return
-        if _filters(s):
+        if is_filter(s):
             self._materialise()
             self._filter(s)
             return
@@ -658,7 +645,7 @@ class Actions(Expressions):
         return True
 
     def _filter(self, s: Assign) -> None:
-        """`x := {e in x | …}` that looks at the state only: a function of its own, called wherever it is done."""
+        """A filter: a function of its own, called wherever it is done, unless there is nothing to take away."""
         key = ("filter", s)
         if key not in self.module.filters:
             fn = Fn(f"filter{len(self.module.filters)}", [("ptr noalias", "row")], "void", "nounwind", "internal")
@@ -666,9 +653,24 @@ class Actions(Expressions):
             inner = Expressions(fn, self.module, self.state, self.costs)
             inner.cur = "%row"
             slot = self.state.slots[s.var]
-            inner.filter(s.value, Val(s.value.type, mem=Mem("%row", slot.word, slot.shift)))
+            write_filter(inner, s.value, Val(s.value.type, mem=Mem("%row", slot.word, slot.shift)))
             fn.ret("void")
+        look, after = self.fn.fresh("look"), self.fn.fresh("after")
+        if s in self.settled:
+            self.fn.branch(self._changed(reads(s.value) & self.written), look, after)
+            self.fn.label(look)
         self.fn.line(f"call void @{self.module.filters[key].name}(ptr {self.cur})")
+        self.fn.label(after)
+
+    def _changed(self, variables: set[str]) -> Bit:
+        """Has the step changed some of these variables?"""
+        found: Num = 0
+        for var in sorted(variables):
+            slot = self.state.slots[var]
+            for word, mask in self.state.extent(self.state.types[var], slot.word, slot.shift):
+                differ = self.fn.bin("xor", self.fn.load(self.cur, word), self.fn.load("%src", word))
+                found = self.fn.bin("or", found, self.fn.bin("and", differ, signed(mask)))
+        return self.fn.icmp("ne", found, 0)
 
     # the end of a path
 
@@ -725,15 +727,6 @@ def nested(s: Stmt) -> list[Stmt]:
     return out
 
 
-def _filters(s: Assign) -> bool:
-    """Does it keep some elements of a whole variable, for reasons in the state?"""
-    e = s.value
-    if s.path or not (isinstance(e, SetOf) and isinstance(e.body, Local) and e.body.name == e.name):
-        return False
-    own = isinstance(e.domain, Read) and e.domain.var == s.var and e.domain.type == e.type
-    return own and not free(e) - {""} and s.var not in reads(e.where)
-
-
 def _writes(body: tuple[Stmt, ...]) -> bool:
     return any(isinstance(x, Assign) for s in body for x in (s, *nested(s)))
 
@@ -747,6 +740,10 @@ def _reads(e: Expr, var: str, path: tuple[Any, ...]) -> bool:
         return False
     same = e.attr == last if isinstance(last, str) else e.args[1] == last
     return same and _reads(e.args[0], var, path[:-1])
+
+
+def _content(t: Type) -> Type:
+    return t.elem if isinstance(t, Option) else t
 
 
 def _collection(t: Type) -> Any:

@@ -19,6 +19,7 @@ from checker.core.pieces import footprint, pieces
 from checker.core.typed import reads
 from checker.engines.native.codegen import PREDICATE_BUDGET, STEP_BUDGET, Actions, Costs, Expressions, judging
 from checker.engines.native.emit import DECLARATIONS, EXTRACTING, Bit, Fn, signed
+from checker.engines.native.filters import settled
 from checker.engines.native.objects import extracts, load
 from checker.engines.native.symmetry import Symmetry, unary
 from checker.engines.native.values import Module
@@ -81,6 +82,7 @@ class Compiler:
         self.program, self.module = program, Module(extracts=extracts())
         self.layout = state_layout(program.vars)
         self.costs, self.sites = Costs(), dict[Site, int]()
+        self.settled = settled(program)
         self.sorts = program.instance.sorts if symmetry else {}
         self.functions: list[Fn] = []
 
@@ -121,7 +123,15 @@ class Compiler:
         fn = Fn(name, ACT, "i64", "nounwind", "internal")
         p = self.program
         gen = Actions(
-            fn, self.module, self.layout, self.costs, self.sites, p.steps if is_step else (), p.bound, counts_cut=is_step
+            fn,
+            self.module,
+            self.layout,
+            self.costs,
+            self.sites,
+            p.steps if is_step else (),
+            p.bound,
+            counts_cut=is_step,
+            settled=self.settled if is_step else frozenset(),
         )
         if not is_step:
             gen.cur = fn.alloca(self.layout.words)

@@ -139,9 +139,9 @@ class Fn:
         assert isinstance(a, str)
         return self.new(f"call i64 @llvm.cttz.i64(i64 {a}, i1 true)")
 
-    def extract(self, a: Num, mask: int) -> Num:
+    def extract(self, a: Num, mask: Num) -> Num:
         """The bits of `a` where the mask has ones, side by side (only for a machine that can)."""
-        return self.new(f"call i64 @llvm.x86.bmi.pext.64(i64 {self.num(a)}, i64 {signed(mask)})")
+        return self.new(f"call i64 @llvm.x86.bmi.pext.64(i64 {self.num(a)}, i64 {self.num(mask)})")
 
     def deposit(self, a: Num, mask: int) -> Num:
         """The lowest bits of `a`, one to each one of the mask (only for a machine that can)."""
