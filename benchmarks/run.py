@@ -51,6 +51,7 @@ class Row:
     samples: list[Sample] = field(default_factory=list)
     note: str = ""
     failed: bool = False
+    least_cpu: float = 0.0  # of one that was stopped
 
     @property
     def counts(self) -> Counts:
@@ -62,6 +63,14 @@ class Row:
     @property
     def explore(self) -> float:
         return self.least(lambda sample: sample.explore)
+
+
+class Stopped(Exception):
+    """It took too long: what it had printed, and CPU seconds until then."""
+
+    def __init__(self, text: str, cpu: float) -> None:
+        super().__init__(f"stopped after {cpu:.0f} s of CPU time")
+        self.text, self.cpu = text, cpu
 
 
 def reason_to_skip(name: str, job: Job, slow: bool) -> str:
@@ -93,7 +102,7 @@ def prepare(name: str, job: Job, slow: bool) -> Row:
 
 
 def measure(command: list[str], folder: Path, timeout: float) -> tuple[str, float, float, int]:
-    """Runs a command: what it printed, CPU seconds, wall seconds, peak bytes. RuntimeError if it fails or is stopped."""
+    """Runs a command: what it printed, CPU seconds, wall seconds, peak bytes. RuntimeError if it fails is too slow (Stopped)."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=errors)
@@ -106,7 +115,7 @@ def measure(command: list[str], folder: Path, timeout: float) -> tuple[str, floa
         process.returncode = os.waitstatus_to_exitcode(status)
         text, complaint = (file.read() for file in (output, errors) if file.seek(0) == 0)
     if wall >= timeout:
-        raise RuntimeError(f"stopped after {wall:.0f} s")
+        raise Stopped(text, usage.ru_utime + usage.ru_stime)
     if process.returncode:
         raise RuntimeError(f"exit code {process.returncode}\n{text[-1000:]}{complaint[-1000:]}")
     return text, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024
@@ -119,6 +128,10 @@ def sample(row: Row, folder: Path, timeout: float) -> None:
     try:
         text, process, wall, memory = measure(row.command, folder, timeout)
         row.samples.append(Sample(TOOLS[row.tool].read(text), process, wall, memory))
+    except Stopped as stop:
+        found = TOOLS[row.tool].partial(stop.text)
+        row.note, row.failed = f"{stop}{f', {found:,} states found' if found else ''}", True
+        row.least_cpu = stop.cpu
     except (RuntimeError, KeyError) as error:
         row.note, row.failed = f"failed: {error}", True
 
@@ -144,7 +157,8 @@ def ratio(row: Row, base: Row | None) -> str:
 
 def cells(row: Row, base: Row | None) -> list[str]:
     if row.note:
-        return [row.tool, row.note]
+        quotient = f": spectrace/tool below {base.explore / row.least_cpu:.3g}" if base and row.least_cpu else ""
+        return [row.tool, row.note + quotient]
     counts = row.counts
     spread = max(sample.explore for sample in row.samples) - row.explore
     process, wall = row.least(lambda sample: sample.process), row.least(lambda sample: sample.wall)

@@ -103,6 +103,7 @@ class Tool:
     read: Callable[[str], Counts]
     symmetry: bool = True
     warm: bool = False  # first run once for nothing: the command keeps compiled code of its own in a cache
+    partial: Callable[[str], int] = lambda _: 0  # distinct states found, from what one that was stopped had printed
 
 
 class Unavailable(Exception):
@@ -222,6 +223,11 @@ def read_tlc(output: str) -> Counts:
     return Counts(states, transitions, number(r"depth of the complete state graph search is (\d+)", output) - 1)
 
 
+def partial_tlc(output: str) -> int:
+    found = re.findall(r"Progress\(.*?([\d,]+) distinct states found", output)
+    return int(found[-1].replace(",", "")) if found else 0
+
+
 RAFT = ["-i", "four_terms", "-D", "appends=12"]  # the shipped instance that is made larger here
 
 
@@ -249,6 +255,6 @@ TOOLS = {
     "c": Tool("gcc", build_c, read_c, symmetry=False),
     "spin": Tool("spin gcc", build_spin, read_spin, symmetry=False),
     "rumur": Tool("rumur gcc", build_rumur, read_rumur),
-    "tlc": Tool("java", build_tlc, read_tlc),
+    "tlc": Tool("java", build_tlc, read_tlc, partial=partial_tlc),
     "spectrace": Tool("", build_spectrace, read_spectrace, warm=True),
 }
