@@ -15,17 +15,19 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
+from checker.conformance.shared import Shared
+from checker.conformance.shared import common as together
 from checker.core.bind import Instance, free
 from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, Sent, SetOf
 from checker.core.meaning import Fault
 from checker.core.model import Property
-from checker.core.sequences import common
+from checker.core.sequences import common as compared
 from checker.core.typed import parts
-from checker.core.types import Seq, Type, Value, card, values
+from checker.core.types import Int, Option, Seq, Tuple, Type, Value, card, values
 
 FEW = 64  # a quantifier over so many processes is looked at case by case
 
-Valued = Callable[[Expr, dict[str, Value]], Value]
+Valued = Callable[[Expr, dict[str, Value]], Value]  # of an expression, with these names
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,11 @@ class Scan:
     name: str
     over: Expr
     inputs: list[Input]
-    known: dict[int, tuple[list[Any], int]] = field(default_factory=dict)  # row → the inputs, and how far it is true
+    known: dict[int, tuple[tuple[Any, ...], int]] = field(default_factory=dict)  # row → the inputs, and how far it is true
+
+    def exprs(self) -> tuple[Expr, ...]:
+        """The sequence, and the inputs."""
+        return self.over, *(_with(x.expr, x.names) for x in self.inputs)
 
 
 @dataclass
@@ -64,14 +70,21 @@ class Prefix:
     sides: tuple[tuple[Expr, Expr | None], tuple[Expr, Expr | None]]
     known: dict[int, tuple[Any, Any, int]] = field(default_factory=dict)  # row → both, and up to where they are the same
 
-    def same(self, row: dict[str, Value], value: Valued) -> bool | None:
+    def exprs(self) -> tuple[Expr, ...]:
+        """Both, each with how many of its items."""
+        (a, m), (b, n) = self.sides
+        return a, _length(a) if m is None else m, b, _length(b) if n is None else n
+
+    def same(self, row: dict[str, Value], found: tuple[Any, ...]) -> bool | None:
         """Are they?  None: there are not so many."""
-        (a, m), (b, n) = ((s := value(over, row), len(s) if end is None else value(end, row)) for over, end in self.sides)
+        a, m, b, n = found
         if m > len(a) or n > len(b):
             return None
         if m != n or a is b:
             return bool(m == n)
         before = self.known.get(id(row))
+        if before and before[2] >= n and before[0] is a and before[1] is b:
+            return True
         sure = min(before[2], common(before[0], a), common(before[1], b)) if before else 0
         if sure < n and a[sure:n] != b[sure:n]:
             return False
@@ -82,7 +95,7 @@ class Prefix:
 @dataclass
 class Clause:
     """A part of a property.  `cells`: the variables that it reads and at which binder, None: elsewhere, too; `rows`: every way
-    to choose the binders."""
+    to choose the binders; `frame`: what a scan or a prefix goes by, None if the guard is false."""
 
     property: Property
     binders: tuple[tuple[str, Type], ...]
@@ -90,38 +103,65 @@ class Clause:
     body: Expr
     scan: Scan | None
     prefix: Prefix | None = None
+    frame: Expr | None = None
     cells: dict[str, frozenset[str] | None] = field(default_factory=dict)
     rows: list[dict[str, Value]] = field(default_factory=list)
     by: dict[tuple[str, Value], list[dict[str, Value]]] = field(default_factory=dict)  # those in which a binder is this
 
     def holds(self, row: dict[str, Value], value: Valued) -> bool:
         """Is it true in a row?  Raises Fault."""
-        if self.prefix is not None:
-            same = (self.guard is not None and not value(self.guard, row)) or self.prefix.same(row, value)
-            return bool(value(self.body, row)) if same is None else same
-        if self.scan is None:
-            return bool(value(self.body, row))
-        return (self.guard is not None and not value(self.guard, row)) or self._scanned(self.scan, row, value)
-
-    def _scanned(self, scan: Scan, row: dict[str, Value], value: Valued) -> bool:
-        n = len(value(scan.over, row))
         try:
-            now = [value(x.expr, {**row, **dict(x.names)} if x.names else row) for x in scan.inputs]
-        except Fault:  # the body may not come to it
-            return all(value(self.body, {**row, scan.name: i}) for i in range(n))
-        before, start = scan.known.get(id(row), (now, 0))
-        for x, old, new in zip(scan.inputs, before, now, strict=True):
-            start = min(start, x.same_until(old, new))
+            found = value(self.look(), row)
+        except Fault:
+            return self.anew(row, value)
+        return self.goes_on(row, found, value)
+
+    def look(self) -> Expr:
+        """What has to be known first: the body, or the frame."""
+        return self.body if self.frame is None else self.frame
+
+    def goes_on(self, row: dict[str, Value], found: Any, value: Valued) -> bool:
+        """Is it true, with this value of `look`?  Raises Fault."""
+        if self.frame is None or found is None:
+            return found is None or bool(found)
+        if self.prefix is not None:
+            same = self.prefix.same(row, found)
+            return bool(value(self.body, row)) if same is None else same
+        return self.scan is None or self._scanned(self.scan, row, found, value)
+
+    def anew(self, row: dict[str, Value], value: Valued) -> bool:
+        """The same where `look` faults: perhaps the body of a scan does not come to what does."""
+        if self.scan is None:
+            return bool(value(self.look(), row))
+        scan = self.scan
+        if self.guard is not None and not value(self.guard, row):
+            return True
+        return all(value(self.body, {**row, scan.name: i}) for i in range(len(value(scan.over, row))))
+
+    def _scanned(self, scan: Scan, row: dict[str, Value], found: tuple[Any, ...], value: Valued) -> bool:
+        n, start = len(found[0]), 0
+        before = scan.known.get(id(row))
+        if before is not None:
+            old, start = before
+            for x, a, b in zip(scan.inputs, old, found[1:], strict=True):
+                if a is not b and (until := x.same_until(a, b)) < start:
+                    start = until
         for i in range(max(0, start), n):
             if not value(self.body, {**row, scan.name: i}):
                 return False
-        scan.known[id(row)] = now, n
+        scan.known[id(row)] = found[1:], n
         return True
 
 
 def brief(c: Clause) -> bool:
     """Does a clause go through nothing but sequences and processes, so that it costs little however long a run is?"""
     return not any(map(_long, (c.body, *((c.guard,) if c.guard else ()))))
+
+
+def common(a: tuple[Value, ...], b: tuple[Value, ...]) -> int:
+    """How many items at their start two sequences have in common."""
+    found = together(a, b) if type(a) is Shared and type(b) is Shared else None
+    return compared(a, b) if found is None else found
 
 
 def clauses(instance: Instance, p: Property) -> Iterator[Clause]:
@@ -132,7 +172,7 @@ def clauses(instance: Instance, p: Property) -> Iterator[Clause]:
             body, guard = _implied(guards, body), None
         else:
             guard = _both(guards) if guards else None
-        c = Clause(p, binders, guard, body, scan, prefix)
+        c = Clause(p, binders, guard, body, scan, prefix, _frame(guard, scan or prefix))
         at = frozenset(n for n, _ in binders)
         for e in (body, *((guard,) if guard else ()), *((scan.over,) if scan else ())):
             for var, b in reads_at(instance, e, at):
@@ -144,6 +184,27 @@ def clauses(instance: Instance, p: Property) -> Iterator[Clause]:
             for item in row.items():
                 c.by.setdefault(item, []).append(row)
         yield c
+
+
+def _frame(guard: Expr | None, of: Scan | Prefix | None) -> Expr | None:
+    """What a clause goes by, as one expression: it is asked for often."""
+    if of is None:
+        return None
+    exprs = of.exprs()
+    t = Tuple(tuple(e.type for e in exprs))
+    all_ = Apply(t, "tuple", exprs)
+    return If(Option(t), guard, all_, Const(Option(t), None)) if guard is not None else all_
+
+
+def _length(s: Expr) -> Expr:
+    return Apply(Int(0, None), "len", (s,))
+
+
+def _with(e: Expr, names: tuple[tuple[str, Value], ...]) -> Expr:
+    """An expression in which these names have values."""
+    for n, v in names:
+        e = Let(e.type, n, Const(e.type, v), e)
+    return e
 
 
 def _implied(guards: tuple[Expr, ...], body: Expr) -> Expr:
@@ -287,24 +348,37 @@ def _long(e: Expr) -> bool:
     return any(map(_long, parts(e)))
 
 
-def reads_at(instance: Instance, e: Expr, binders: frozenset[str]) -> Iterator[tuple[str, str | None]]:
-    """The variables an expression reads, each with the binder at which it does (None: elsewhere)."""
+def reads_at(
+    instance: Instance, e: Expr, binders: frozenset[str], names: dict[str, str] | None = None
+) -> Iterator[tuple[str, str | None]]:
+    """The variables an expression reads, each with the binder at which it does (None: elsewhere).  `names`: what else binders are
+    called."""
+    names = names or {}
     match e:
         case Apply(op="index", args=(Read() as var, key)):
-            while isinstance(key, Fit):
-                key = key.value
-            if isinstance(key, Local) and key.name in binders:
-                yield var.var, key.name
+            if (at := _binder(key, binders, names)) is not None:
+                yield var.var, at
             else:
                 yield var.var, None
-                yield from reads_at(instance, key, binders)
+                yield from reads_at(instance, key, binders, names)
+        case Let(name=n, value=v, body=body) if (at := _binder(v, binders, names)) is not None:
+            yield from reads_at(instance, body, binders, {**names, n: at})
         case Read():
             yield e.var, None
         case _:
             if isinstance(e, Sent):
                 yield instance.messages[e.message].var, None
             for part in parts(e):
-                yield from reads_at(instance, part, binders)
+                yield from reads_at(instance, part, binders, names)
+
+
+def _binder(e: Expr, binders: frozenset[str], names: dict[str, str]) -> str | None:
+    """The binder that an expression is, perhaps by another name."""
+    while isinstance(e, Fit):
+        e = e.value
+    if not isinstance(e, Local):
+        return None
+    return e.name if e.name in binders else names.get(e.name)
 
 
 __all__ = ["Clause", "Input", "Scan", "brief", "clauses", "common", "reads_at"]

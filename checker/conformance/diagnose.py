@@ -149,7 +149,8 @@ class Doctor:
         """A step of the spec that left no line."""
         ways = chain(self.words.steps(self.configs[0], e), self.words.faults(self.configs[0], e))
         for label, config in ways:
-            if self._follow([config], [e, *after[:HELPED]]) >= 1 + min(HELPED, len(after)):
+            broken = self.stopped.search.properties.breach(self.configs[0].state, config.state)
+            if broken is None and self._follow([config], [e, *after[:HELPED]]) >= 1 + min(HELPED, len(after)):
                 yield f"a step before it that left no line: {label}", False
 
     def _dropped(self, e: Event, after: list[Event]) -> Iterator[tuple[str, bool]]:

@@ -16,11 +16,12 @@ from typing import Any
 
 from checker.conformance.clauses import brief, clauses
 from checker.conformance.properties import Properties
+from checker.conformance.shared import root
 from checker.conformance.steps import Valuations
 from checker.core.bind import Instance
 from checker.core.meaning import Fault, State, initial_states
 from checker.core.model import Property
-from checker.core.types import Map, Rec, Value
+from checker.core.types import Map, MapOf, Rec, Seq, Value
 from checker.engines.python.compiled import Compiled, Disabled, Predicate, Step, chosen
 from checker.engines.python.source import TooLarge
 
@@ -93,7 +94,10 @@ class Follower:
     def __init__(self, instance: Instance, processes: int) -> None:
         self.instance, self.processes = instance, processes
         self.compiled = Compiled(instance, log=True)
-        self.state: State = next(initial_states(instance))
+        self.nothing = root()
+        cells = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in instance.vars.items()}
+        self.sequences = frozenset(n for n, t in cells.items() if isinstance(t, Seq))
+        self.state: State = self._shared(next(initial_states(instance)), self.sequences)
         self.log = Log()
         self.open = [p for p in self.compiled.predicates if p.property.kind == "reachable"]
         self.brief = _brief(instance, self.compiled)
@@ -143,7 +147,8 @@ class Follower:
             result = stop.site
         if isinstance(result, int):
             raise NotEnabled(self.compiled.place(result))
-        self.state, sent = result
+        state, sent = result
+        self.state = self._shared(state, step.writes & self.sequences)
         if received is not None and self.instance.network != "set":
             self.log.add(received, -1)
         for m in sent:
@@ -157,7 +162,20 @@ class Follower:
         for v, x in own.items():
             old = self.state[v]
             self.state = {**self.state, v: old.set(me, x) if isinstance(old, Map) and self.instance.vars[v].keyed else x}
+        self.state = self._shared(self.state, own.keys() & self.sequences)
         return self.began(who, before)
+
+    def _shared(self, state: State, names: Iterable[str]) -> State:
+        """The same state, where these variables share their items with all that begin alike."""
+        for n in names:
+            x = state[n]
+            if self.instance.vars[n].keyed and isinstance(x, Map):
+                for k, v in x.items():
+                    if type(v) is tuple:
+                        state = {**state, n: (x := x.set(k, self.nothing + v))}
+            elif type(x) is tuple:
+                state = {**state, n: self.nothing + x}
+        return state
 
     def began(self, who: Value, before: State) -> Finding | None:
         """A process has its initial values."""
@@ -218,7 +236,7 @@ def _brief(instance: Instance, compiled: Compiled) -> Properties:
 def _is_brief(values: Valuations, p: Property) -> bool:
     try:
         for c in clauses(values.instance, p):
-            for e in (c.body, *((c.guard,) if c.guard else ()), *((x.expr for x in c.scan.inputs) if c.scan else ())):
+            for e in (c.body, *((c.guard,) if c.guard else ()), *((c.frame,) if c.frame else ())):
                 values.valuation(e)
             if not brief(c):
                 return False

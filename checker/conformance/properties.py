@@ -11,13 +11,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checker.conformance.clauses import Clause, clauses, reads_at
-from checker.conformance.steps import Valuations
+from checker.conformance.clauses import Clause, Valued, clauses, reads_at
+from checker.conformance.steps import Valuation, Valuations
 from checker.core.bind import Instance
 from checker.core.ir import Expr, base_name
 from checker.core.meaning import Fault, State
 from checker.core.model import Property
 from checker.core.types import Map, Type, Value
+
+Rows = list[dict[str, Value]]
+Moved = tuple[tuple[str, tuple[Value, ...] | None], ...]
+Plan = list[tuple[Clause, Valuation, Rows]]  # of those clauses that have to be looked at
+PLANS = 1000  # so many are remembered
 
 
 @dataclass(frozen=True)
@@ -36,80 +41,108 @@ class Properties:
         kept = [p for p in values.instance.properties if p.kind != "reachable" and p.name not in skipped]
         self.clauses = [c for p in kept for c in clauses(values.instance, p)]
         self.last: State | None = None  # the state that was looked at last, and found right
-        self.cells: dict[str, tuple[Map, Map, list[Value]]] = {}  # variable → before, after, the keys at which they differ
-        self.still: dict[int, set[int]] = {}  # clause of a step property → the rows in which it is true if that stays as it is
+        self.plans: dict[Moved | None, Plan] = {}
+        self.pending: dict[int, Rows] = {}  # clause of a step property → the rows to look at even if nothing moves in them
 
     def breach(self, before: State | None, after: State) -> Breach | None:
         """The first property that is false after a step (of the first state: before is None)."""
-        changed = None if before is None else {v for v, x in after.items() if x is not before[v]}
         if before is None or before is not self.last:
-            self.still.clear()
+            self.pending.clear()
         self.last = None
-        for c in self.clauses:
+        moved = None if before is None else _moved(before, after)
+        plan = self.plans.get(moved)
+        if plan is None:
+            plan = self._plan(moved)
+
+        def now(e: Expr, row: dict[str, Value]) -> Value:
+            return self.values.value(e, row, after)
+
+        def then(e: Expr, row: dict[str, Value]) -> Value:
+            return self.values.value(e, row, before or after, after)
+
+        for c, look, rows in plan:
             if c.property.kind == "step":
-                rows: Iterable[dict[str, Value]] = self._moving(c, before, after, changed)
+                if before is not None and (rows := self._still(c, rows)):
+                    bad = self._false(c, look, rows, before, after, then)
+                else:
+                    continue
             else:
-                rows = () if changed is not None and changed.isdisjoint(c.cells) else self._rows(c, before, after, changed)
-            for row in rows:
-                if self._false(c, row, before, after):
-                    return Breach(c.property, tuple((base_name(n), v) for n, v in row.items()))
+                bad = self._false(c, look, rows, after, None, now)
+            if bad is not None:
+                return Breach(c.property, tuple((base_name(n), v) for n, v in bad.items()))
         self.last = after
         return None
 
-    def _moving(self, c: Clause, before: State | None, after: State, changed: set[str] | None) -> Iterable[dict[str, Value]]:
-        """The rows of a step property in which something is otherwise, or of which it is not known that nothing need be.
-        Whoever is given them looks at all, or finds a breach."""
-        if before is None or changed is None:
-            return ()
-        untouched = changed.isdisjoint(c.cells)
-        touched = None if untouched else self._touched(c, before, after, changed)
-        if touched is None and not untouched:
-            self.still.pop(id(c), None)
-            return c.rows
-        moved = {id(r) for n, keys in (touched or {}).items() for k in keys for r in c.by[n, k]}
-        still = self.still.get(id(c), set())
-        self.still[id(c)] = {id(r) for r in c.rows} - moved
-        return [r for r in c.rows if id(r) not in still or id(r) in moved] if moved or len(still) < len(c.rows) else ()
+    def _false(
+        self, c: Clause, look: Valuation, rows: Rows, state: State, after: State | None, value: Valued
+    ) -> dict[str, Value] | None:
+        """The first of some rows in which a clause is false."""
+        for row in rows:
+            try:
+                found = look(state, after, row)
+                if found is not True and not c.goes_on(row, found, value):
+                    return row
+            except Fault:
+                if not self._anew(c, row, value):
+                    return row
+        return None
 
-    def _false(self, c: Clause, row: dict[str, Value], before: State | None, after: State) -> bool:
-        state, then = (before, after) if c.property.kind == "step" and before is not None else (after, None)
+    def _anew(self, c: Clause, row: dict[str, Value], value: Valued) -> bool:
         try:
-            return not c.holds(row, lambda e, env: self.values.value(e, env, state, then))
+            return c.anew(row, value)
         except Fault:
             if self.strict:
                 raise
-            return False
+            return True
 
-    def _rows(self, c: Clause, before: State | None, after: State, changed: set[str] | None) -> Iterable[dict[str, Value]]:
-        """The rows to look at: all, or those in which some binder is a process whose cell has changed."""
-        touched = self._touched(c, before, after, changed)
-        if touched is None:
-            return c.rows
-        rows = [c.by[n, k] for n, keys in touched.items() for k in keys]
-        return rows[0] if len(rows) == 1 else list({id(r): r for row in rows for r in row}.values())
+    def _still(self, c: Clause, rows: Rows) -> Rows:
+        """The rows of a step property in which something moves, and those in which something has: that nothing moves may be
+        wrong there now."""
+        before = self.pending.get(id(c), c.rows)
+        self.pending[id(c)] = rows
+        if not before or before is rows or rows is c.rows:
+            return rows
+        return before if not rows or before is c.rows else _merged([before, rows])
 
-    def _touched(self, case: Clause, before: State | None, after: State, changed: set[str] | None) -> dict[str, set[Any]] | None:
-        """Binder → the processes whose cells have changed; None: look at all."""
-        if before is None or changed is None or not case.binders:
-            return None
-        out: dict[str, set[Any]] = {}
-        for var in changed & case.cells.keys():
-            binders = case.cells[var]
-            old, new = before[var], after[var]
-            if binders is None or not isinstance(new, Map):
-                return None
-            keys = self._keys(var, old, new)
+    # ── what to look at ──
+
+    def _plan(self, moved: Moved | None) -> Plan:
+        """The rows of each clause that have to be looked at when this has moved; None: all."""
+        found = [
+            (c, self.values.function(c.look()), c.rows if moved is None else self._rows(c, dict(moved))) for c in self.clauses
+        ]
+        if len(self.plans) >= PLANS:
+            self.plans.clear()
+        plan = self.plans[moved] = [x for x in found if x[2] or x[0].property.kind == "step"]
+        return plan
+
+    def _rows(self, c: Clause, moved: dict[str, tuple[Value, ...] | None]) -> Rows:
+        """All rows, or those in which some binder is a process whose cell has moved."""
+        touched: dict[str, set[Value]] = {}
+        for var in moved.keys() & c.cells.keys():
+            binders, keys = c.cells[var], moved[var]
+            if binders is None or keys is None or not c.binders:
+                return c.rows
             for b in binders:
-                out.setdefault(b, set()).update(keys)
-        return out
+                touched.setdefault(b, set()).update(keys)
+        return _merged([c.by[n, k] for n, keys in touched.items() for k in keys])
 
-    def _keys(self, var: str, old: Map, new: Map) -> list[Value]:
-        """The processes whose cells are otherwise; asked by one clause after the other.  (Long sequences are not compared.)"""
-        known = self.cells.get(var)
-        if known is None or known[0] is not old or known[1] is not new:
-            keys = [k for k, x in new.new(old) if type(x) is tuple or x != old[k]]
-            known = self.cells[var] = old, new, keys
-        return known[2]
+
+def _moved(before: State, after: State) -> Moved:
+    """What is otherwise: each variable, with the processes whose cells are, None if it has none.  (Long sequences that are no
+    `Shared` are not compared.)"""
+    out: list[tuple[str, tuple[Value, ...] | None]] = []
+    for v, x in after.items():
+        if x is not (old := before[v]):
+            if not isinstance(x, Map):
+                out.append((v, None))
+            elif keys := tuple(k for k, y in x.new(old) if type(y) is tuple or y != old[k]):
+                out.append((v, keys))
+    return tuple(out)
+
+
+def _merged(rows: list[Rows]) -> Rows:
+    return rows[0] if len(rows) == 1 else list({id(r): r for some in rows for r in some}.values())
 
 
 def looks_at_network(instance: Instance, skip: list[str]) -> bool:

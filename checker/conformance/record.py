@@ -60,7 +60,7 @@ class Rejected(Exception):
 
 def same(a: Value, b: Value) -> bool:
     """Are they equal?  Long sequences mostly begin with what there was before."""
-    if type(a) is tuple and type(b) is tuple:
+    if isinstance(a, tuple) and isinstance(b, tuple) and type(a) is type(b) is not Rec:
         return a is b or (len(a) == len(b) and common(a, b) == len(a))
     return a is b or bool(a == b)
 

@@ -44,10 +44,14 @@ class Valuations:
 
     def value(self, e: Expr, env: Env, state: State, after: State | None = None) -> Value:
         """The value of an expression.  Raises Fault."""
+        return self.function(e)(state, after, env)
+
+    def function(self, e: Expr) -> Valuation:
+        """The same, as a function that is compiled once."""
         known = self.valuations.get(id(e))
         if known is None:
             known = self.valuations[id(e)] = e, self.valuation(e)
-        return known[1](state, after, env)
+        return known[1]
 
     def valuation(self, e: Expr) -> Valuation:
         """An expression as a function of a state, the state after it and the names in it."""

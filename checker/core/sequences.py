@@ -21,7 +21,7 @@ MADE: dict[int, tuple[Items, Items, int]] = {}
 
 def made(new: Items, old: Items, keep: int) -> None:
     """A new sequence has the first so many items of an old one."""
-    if len(new) >= SHORT:
+    if type(new) is tuple and len(new) >= SHORT:  # others know it themselves
         while len(MADE) >= min(LATELY, MOST // len(new) + 1):
             del MADE[next(iter(MADE))]
         MADE.pop(id(new), None)
