@@ -10,12 +10,13 @@ check that it fits stands before it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import gcd
 
 from checker.core.ir import Apply, Const, Expr, Fit, If, Let, Local, Quant, SetOf
 from checker.core.operators.table import TRUE
-from checker.core.typed import parts, reads, rewrite, subst
+from checker.core.typed import parts, reads, rebuilt, subst
 from checker.core.types import BOOL, Int
 
 MOST_NODES = 2000  # of a condition with its names written out,
@@ -56,7 +57,7 @@ class Known:
     def learn(self, cond: Expr, truth: bool = True) -> None:
         """From here on the condition is true (or false)."""
         try:
-            plain = written_out(subst(cond, self.names))
+            plain = written_out(cond, self.names)
             new = Prover(self.terms).assumed(plain, truth, self._all())
         except TooLong:
             return
@@ -64,7 +65,8 @@ class Known:
             self.facts.append((reads(plain), new))
 
     def define(self, name: str, value: Expr) -> None:
-        self.names[name] = subst(value, self.names)
+        with suppress(TooLong):
+            self.names[name] = written_out(value, self.names)
 
     def forget(self, variables: set[str]) -> None:
         """Some variables have been written."""
@@ -74,7 +76,7 @@ class Known:
     def implies(self, cond: Expr) -> bool:
         """Is a condition certain here?"""
         try:
-            return Prover(self.terms).proved(written_out(subst(cond, self.names)), True, self._all())
+            return Prover(self.terms).proved(written_out(cond, self.names), True, self._all())
         except TooLong:
             return False
 
@@ -85,20 +87,29 @@ class Known:
         return out
 
 
-def written_out(e: Expr) -> Expr:
+def written_out(e: Expr, names: dict[str, Expr]) -> Expr:
     """The expression without names for parts of it, and without Fits of integers.  Raises TooLong."""
+    inside, nodes = dict(names), 0
 
-    def plain(x: Expr) -> Expr:
-        if isinstance(x, Let):
-            found = subst(x.body, {x.name: x.value})
-            if _longer(found, MOST_NODES):
-                raise TooLong
-            return found
-        return x.value if isinstance(x, Fit) and isinstance(x.type, Int) and isinstance(x.value.type, Int) else x
+    def go(x: Expr) -> Expr:
+        nonlocal nodes
+        nodes += 1
+        if nodes > MOST_NODES:
+            raise TooLong
+        match x:
+            case Let():
+                inside[x.name] = go(x.value)
+                return go(x.body)
+            case Local():
+                return inside.get(x.name, x)
+            case Fit(type=Int(), value=Expr(type=Int())):
+                return go(x.value)
+        return rebuilt(x, go)
 
-    if _longer(e, MOST_NODES):
+    found = go(e)
+    if _longer(found, MOST_NODES):
         raise TooLong
-    return rewrite(e, plain)
+    return found
 
 
 def _longer(e: Expr, n: int) -> bool:

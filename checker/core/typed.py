@@ -244,32 +244,37 @@ def subst(e: Expr, env: Env) -> Expr:
 
 def rewrite(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
     """Rebuilds an expression bottom up, `f` of every node.  What does not change is the same object as before."""
+    return f(rebuilt(e, lambda x: rewrite(x, f)))
+
+
+def rebuilt(e: Expr, go: Callable[[Expr], Expr]) -> Expr:
+    """The expression with `go` of each of its parts, in order; the same object if they are the same."""
     match e:
         case Apply(args=args):
-            new = tuple(rewrite(a, f) for a in args)
-            e = e if all(map(is_, new, args)) else replace(e, args=new)
+            new = tuple(map(go, args))
+            return e if all(map(is_, new, args)) else replace(e, args=new)
         case If():
-            e = _with(e, f, "cond", "then", "orelse")
+            return _with(e, go, "cond", "then", "orelse")
         case Quant():
-            e = _with(e, f, "domain", "body")
+            return _with(e, go, "domain", "body")
         case SetOf() | Fold():
-            e = _with(e, f, "domain", "where", "body")
+            return _with(e, go, "domain", "where", "body")
         case Mapping():
-            e = _with(e, f, "body")
+            return _with(e, go, "body")
         case Let():
-            e = _with(e, f, "value", "body")
+            return _with(e, go, "value", "body")
         case Fit():
-            e = _with(e, f, "value")
+            return _with(e, go, "value")
         case Sent():
 
-            def go(x: Expr | None) -> Expr | None:
-                return None if x is None else rewrite(x, f)
+            def some(x: Expr | None) -> Expr | None:
+                return None if x is None else go(x)
 
-            e = replace(e, args=tuple(go(a) for a in e.args), to=go(e.to), sender=go(e.sender))
-    return f(e)
+            return replace(e, args=tuple(map(some, e.args)), to=some(e.to), sender=some(e.sender))
+    return e
 
 
-def _with(e: Expr, f: Callable[[Expr], Expr], *names: str) -> Expr:
-    """With these parts rewritten."""
-    new: dict[str, Any] = {n: rewrite(getattr(e, n), f) for n in names}
+def _with(e: Expr, go: Callable[[Expr], Expr], *names: str) -> Expr:
+    """With these parts rebuilt."""
+    new: dict[str, Any] = {n: go(getattr(e, n)) for n in names}
     return e if all(new[n] is getattr(e, n) for n in names) else replace(e, **new)
