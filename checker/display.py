@@ -216,7 +216,11 @@ class Display:
         world = World(self.instance, state)
         found = sorted((self.message(m) for name in self.instance.messages for m in in_network(world, name)), key=natural)
         network = [("in the network", ", ".join(found) or "nothing")] if self.instance.messages else []
-        faults = [(v.name, self.value(state[v.name], v.type)) for v in self.instance.vars.values() if v.hidden == "fault"]
+        faults = [
+            (v.name, self.value(state[v.name], v.type))
+            for v in self.instance.vars.values()
+            if v.hidden == "fault" and v not in self.visible
+        ]
         return network + faults
 
     def _spread(self, v: Value, t: Type) -> str:

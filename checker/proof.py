@@ -22,6 +22,7 @@ from checker.engines.smt import plan as p
 from checker.engines.smt.bmc import check as bmc
 from checker.engines.smt.cti import Cti, find, named
 from checker.engines.smt.induction import Induction
+from checker.engines.smt.patience import MOST
 from checker.engines.smt.plan import Answered, Plan, Query
 from checker.engines.smt.solve import Ask, answers
 from checker.verdict import Limits, Result, Trace, Verdict
@@ -162,7 +163,7 @@ def ask_all(proof: Proof, ask: Ask, progress: Callable[[Answered], None] | None 
     for name in plan.invariants:
         _note(proof, ask(plan.implied(name, proof.implied), within(settings.end, settings.timeout)), progress)
     queries = plan.rest(proof.implied)
-    limit = None if settings.timeout is None else settings.timeout * late
+    limit = None if settings.timeout is None else settings.timeout * late * MOST
 
     def in_time(q: Query, _: float | None) -> Answered:
         try:
@@ -248,6 +249,8 @@ def compiled(instance: Instance, settings: Settings) -> None:
     cannot.  Raises Late."""
     if settings.end is None or settings.end - time.perf_counter() > SOON or "fork" not in get_all_start_methods():
         return
+    import checker.engines.native.run  # noqa: F401  once here, not in every child
+
     child = get_context("fork").Process(target=_compile, args=(instance, settings.deadlock), daemon=True)
     with paused():
         child.start()

@@ -18,6 +18,7 @@ import z3
 from checker.core.types import Enum, Sort, Type, Value
 from checker.deadline import Late
 from checker.engines.smt import plan as p
+from checker.engines.smt.patience import check
 from checker.engines.smt.plan import Query
 from checker.engines.smt.unbounded.expr import Env, Expressions
 from checker.engines.smt.unbounded.formula import F, any_of, constants, deepen, implies, negation, skolem, unknown
@@ -124,11 +125,8 @@ class AnySize:
         if left <= 0:
             raise Late
         solver = z3.Solver()
-        solver.set("timeout", max(1, int(1000 * min(left, patience))))
         solver.add(formulas)
-        answer = solver.check(*names)
-        if answer == z3.unknown and "keyboard" in solver.reason_unknown():
-            raise KeyboardInterrupt
+        answer = check(solver, min(left, patience), *names, end=self.end)
         return answer, solver.model() if answer == z3.sat else solver.unsat_core() if answer == z3.unsat else None
 
     def _small(self, formulas: list[Any], names: list[Any]) -> Any:
@@ -195,8 +193,13 @@ def harmless(encoded: Unbounded, a: Atom) -> Atom:
         f, slots = generic(encoded, a)
     except (Refused, NeedsNumbers):
         return replace(a, signs=(False, False))
-    mine = {x.sort().name() for x in slots}
+    mine = {x.sort().name() for x in slots} - _said_of_all(encoded)
     return replace(a, signs=(not mine & exist(f.neg, False), not mine & exist(f.pos, True)))
+
+
+def _said_of_all(encoded: Unbounded) -> set[str]:
+    """The sorts of which the spec itself says that something exists for everything: a lemma may say such things, too."""
+    return set().union(*(exist(f.pos, True, frozenset()) for f in encoded.good.values()))
 
 
 def generic(encoded: Unbounded, a: Atom) -> tuple[F, list[Any]]:
@@ -211,19 +214,22 @@ def generic(encoded: Unbounded, a: Atom) -> tuple[F, list[Any]]:
     return encoded.here.formula(a.expr, env), slots
 
 
-def exist(f: Any, asserted: bool) -> set[str]:
-    """The sorts of which something exists, where the formula is asserted (or denied)."""
+def exist(f: Any, asserted: bool, over: frozenset[str] | None = None) -> set[str]:
+    """The sorts of which something exists, where the formula is asserted (or denied); `over`: only those of which something
+    exists for everything of the same sort, or of these."""
     if z3.is_quantifier(f):
-        own = {f.var_sort(i).name() for i in range(f.num_vars())} if f.is_exists() == asserted else set()
-        return own | exist(f.body(), asserted)
+        own = {f.var_sort(i).name() for i in range(f.num_vars())}
+        if f.is_exists() == asserted:
+            return (own if over is None else own & over) | exist(f.body(), asserted, over)
+        return exist(f.body(), asserted, None if over is None else over | own)
     if z3.is_not(f):
-        return exist(f.arg(0), not asserted)
+        return exist(f.arg(0), not asserted, over)
     if z3.is_implies(f):
-        return exist(f.arg(0), not asserted) | exist(f.arg(1), asserted)
+        return exist(f.arg(0), not asserted, over) | exist(f.arg(1), asserted, over)
     if z3.is_and(f) or z3.is_or(f):
-        return set().union(*(exist(c, asserted) for c in f.children()))
+        return set().union(*(exist(c, asserted, over) for c in f.children()))
     if z3.is_eq(f) and z3.is_bool(f.arg(0)):
-        return set().union(*(exist(c, sign) for c in f.children() for sign in (True, False)))
+        return set().union(*(exist(c, sign, over) for c in f.children() for sign in (True, False)))
     return set()
 
 

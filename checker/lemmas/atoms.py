@@ -19,6 +19,7 @@ from checker.errors import SpecErrors
 from checker.language.load import load_model
 from checker.language.syntax import RESERVED
 from checker.lemmas.vocabulary import Pattern, Vocabulary
+from checker.lemmas.vocabulary import bound as bound_in
 from checker.source import Source
 
 
@@ -72,6 +73,7 @@ class Words:
             *(p.name for p in model.properties), *(a.name for a in model.actions),
         }  # fmt: skip
         self.taken |= {n.rsplit(".", 1)[-1] for n in model.vars}
+        self.taken |= bound_in(model)
         bound = {"x": next(self.names("x")), "q": next(self.names("q"))}
         self.atoms = self._read([renamed(p, bound) for p in Vocabulary(model, byzantine).atoms()])
 
@@ -150,13 +152,14 @@ def _atom(p: Pattern, e: Expr) -> Atom:
     return Atom(p, tuple(slots), e)
 
 
-def prefixes(words: Words, most: int) -> list[tuple[str, ...]]:
-    """The types that a lemma may quantify over, the fewest first: no more of one than two atoms together need."""
+def prefixes(words: Words, most: int, wide: bool = False) -> list[tuple[str, ...]]:
+    """The types that a lemma may quantify over, the fewest first.  `wide`: as many of one as two atoms need that have no name in
+    common."""
     need = Counter[str]()
     for a in words.atoms:
         for t, n in Counter(a.pattern.slots).items():
             need[t] = max(need[t], n)
-    most_of = {t: min(3, max(2, n)) for t, n in need.items()}
+    most_of = {t: 2 * n if wide else min(3, max(2, n)) for t, n in need.items()}
     out = [
         tuple(t for t, n in zip(most_of, row, strict=True) for _ in range(n))
         for row in product(*(range(n + 1) for n in most_of.values()))

@@ -110,8 +110,6 @@ class Finder:
     def _at(self, where: Instance) -> str | None:
         """Looks for lemmas with which this instance is proved; for any size then for those that are missing."""
         judges = [(self._judge(i), states) for i, states in self.samples]
-        pool = Pool(self.words, judges, VARIABLES, LITERALS)
-        pool.banned |= self.wrong
         tried = self.found.tried
         tried.atoms = len(self.words.atoms)
         tried.variables, tried.literals = VARIABLES, LITERALS
@@ -120,8 +118,13 @@ class Finder:
         deadlock = self.settings.deadlock and not self.unbounded
         left(self.end)
         oracle = Bounded(where, self.words, judge, deadlock, self.end)
-        search: Backward = Backward(oracle, pool, tried)
-        clauses = search.run()
+        for wide in (False, True):  # with more names, only if it cannot be helped: there are many more clauses
+            pool = Pool(self.words, judges, VARIABLES, LITERALS, wide)
+            pool.banned |= self.wrong
+            search: Backward = Backward(oracle, pool, tried)
+            clauses = search.run()
+            if clauses is not None:
+                break
         if clauses is None:
             return "there is a counterexample to induction that no such lemma excludes"
         self._name(clauses)

@@ -27,11 +27,13 @@ class Pool:
     Of what reachable states look like a part is kept as rows; a clause that all these keep is looked up in all states, and what
     breaks it is kept as well."""
 
-    def __init__(self, words: Words, samples: list[tuple[Judge, list[State]]], variables: int, size: int) -> None:
+    def __init__(
+        self, words: Words, samples: list[tuple[Judge, list[State]]], variables: int, size: int, wide: bool = False
+    ) -> None:
         self.words, self.size = words, size
         self.samples = [(j, j.tables(states)) for j, states in samples]
         usable = {i for i in range(len(words.atoms)) if all(j.exprs[i] is not None for j, _ in samples)}
-        grids = (Grid(t, tuple(x for x in literals(words, t) if x[0] in usable)) for t in prefixes(words, variables))
+        grids = (Grid(t, tuple(x for x in literals(words, t) if x[0] in usable)) for t in prefixes(words, variables, wide))
         self.grids = [g for g in grids if g.wanted and all(j.choices(g.types) <= MOST_CHOICES for j, _ in samples)]
         self._rows: dict[Grid, Rows] = {}
         self.banned: set[Clause] = set()

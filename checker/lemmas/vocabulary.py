@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from checker.core.ir import Apply, Const, Expr, Param, Size
+from checker.core.ir import Apply, Const, Expr, Fold, Let, Local, Mapping, Param, Quant, SetOf, Size
 from checker.core.model import Model
+from checker.core.typed import parts
 from checker.core.types import BagOf, Bool, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type
+from checker.source import Span
 
 MOST_ATOMS = 400
 MOST_PATTERNS = 24  # of one message
@@ -89,6 +91,7 @@ class Vocabulary:
                 *(a for t in terms for a in self._of_term(t)),
                 *self._messages(terms),
                 *self._definitions(),
+                *phrases(self.model),
                 *self._pairs(terms),
             ]
         )
@@ -271,6 +274,56 @@ class Vocabulary:
                         rest = [f"${k - (k > i)}" if k != i else "x" for k in range(len(a.slots))]
                         said = f"(exists q: {q.name}. forall x in q. {a.filled(rest)})"
                         yield Pattern(said, (*a.slots[:i], *a.slots[i + 1 :]), a.cost + 3)
+
+
+def phrases(model: Model) -> Iterator[Pattern]:
+    """What properties say exists, or is so of everything, of names that they quantify further out."""
+    for p in model.properties:
+        for e in _quantified(p.expr):
+            free = {x.name: x.type for x in _free(e, frozenset())}
+            kinds = [written(t) for t in free.values()]
+            if e.span is None or not free or None in kinds or e == p.expr:
+                continue
+            text = _slice(model, e.span)
+            for i, name in enumerate(free):
+                text = re.sub(rf"(?<![.\w]){name.partition('#')[0]}(?!\w)", f"${i}", text)
+            yield Pattern(f"({text})", tuple(k for k in kinds if k), 3)
+
+
+def bound(model: Model) -> set[str]:
+    """The names that are quantified in phrases: no others may be given these names."""
+    return {x.name.partition("#")[0] for p in model.properties for e in _quantified(p.expr) for x in _binders(e)}
+
+
+def _quantified(e: Expr) -> Iterator[Quant]:
+    if isinstance(e, Quant):
+        yield e
+    for x in parts(e):
+        yield from _quantified(x)
+
+
+def _binders(e: Expr) -> Iterator[Quant | SetOf | Fold | Mapping | Let]:
+    if isinstance(e, Quant | SetOf | Fold | Mapping | Let):
+        yield e
+    for x in parts(e):
+        yield from _binders(x)
+
+
+def _free(e: Expr, inside: frozenset[str]) -> Iterator[Local]:
+    """The names that an expression does not bind itself."""
+    if isinstance(e, Local) and e.name not in inside:
+        yield e
+    own = frozenset([e.name]) if isinstance(e, Quant | SetOf | Fold | Mapping | Let) else frozenset()
+    for x in parts(e):
+        yield from _free(x, inside | own)
+
+
+def _slice(model: Model, span: Span) -> str:
+    """The text at a place, as one line."""
+    lines = model.source.text.split("\n")[span.line - 1 : span.end_line]
+    lines[-1] = lines[-1][: span.end_column - 1]
+    lines[0] = lines[0][span.column - 1 :]
+    return " ".join(x.partition("#")[0].strip() for x in lines)
 
 
 def _inside(t: Type) -> Iterator[Type]:

@@ -116,6 +116,49 @@ def test_actions_of_the_same_name_are_told_apart(unbounded: bool) -> None:
     assert found.proof is not None, found.why
 
 
+LOCK = """
+protocol lock
+sort Node
+var under_way: set[(Node, Node)] = {}
+var holders: set[Node] in {s for s in subsets(Node) if exists n: Node. s == {n}}
+action Hand(a: Node, b: Node)
+    require a in holders
+    under_way += {(a, b)}
+    holders -= {a}
+action Take(a: Node, b: Node)
+    require (a, b) in under_way
+    under_way -= {(a, b)}
+    holders += {b}
+invariant Mutex: forall a, b in holders. a == b
+instance three: Node = 3
+"""
+
+ANSWERS = """
+protocol answers
+sort Client, Request
+var under_way: set[(Client, Request)] = {}
+var asked: set[Client] = {}
+var owed: set[Client] = {}
+action Ask(c: Client, r: Request)
+    under_way += {(c, r)}
+action Read(c: Client, r: Request)
+    require (c, r) in under_way
+    owed += {c}
+action Answer(c: Client)
+    require c in owed
+    asked += {c}
+invariant Asked: forall c: Client. c in asked implies exists r: Request. (c, r) in under_way
+terminal: true
+instance two: Client = 2, Request = 1
+"""
+
+
+@pytest.mark.parametrize("text", [LOCK, ANSWERS], ids=["four names", "words of the spec"])
+def test_lemmas_of_other_shapes_are_found(text: str) -> None:
+    _, found = look(Source("shapes.spec", text), None, True)
+    assert found.proof is not None, found.why
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("spec", "instance"), [("peterson", "two"), ("german", "two"), ("two_phase_commit", "seven")])
 def test_lemmas_of_shipped_instances_are_found(spec: str, instance: str) -> None:

@@ -17,6 +17,7 @@ from checker.core.bind import Instance
 from checker.core.lower import lower
 from checker.engines.smt import plan as p
 from checker.engines.smt.bits import Bit, all_of, any_of, both, negation, same
+from checker.engines.smt.patience import check
 from checker.engines.smt.plan import Answered, Plan, Query
 from checker.engines.smt.template import Template, term
 
@@ -128,13 +129,10 @@ class Induction:
         if self.trivial(q):
             return Answered(q, "proved", 0.0)
         self._solver = self._solver or self.fresh()
-        self._solver.set("timeout", max(1, int(timeout * 1000)) if timeout else 4294967295)
         self._asked += 1
         name = z3.Bool(f"ask {self._asked}")
         self._solver.add(z3.Implies(name, self.condition(q)))
-        answer = self._solver.check(name)
-        if answer == z3.unknown and "keyboard" in self._solver.reason_unknown():
-            raise KeyboardInterrupt
+        answer = check(self._solver, timeout or None, name)
         self._solver.add(z3.Not(name))
         status = "proved" if answer == z3.unsat else "refuted" if answer == z3.sat else "unknown"
         return Answered(q, status, time.perf_counter() - started)

@@ -23,6 +23,7 @@ from checker.core.typed import statements
 from checker.core.types import MapOf
 from checker.deadline import within
 from checker.engines.smt import plan as p
+from checker.engines.smt.patience import check
 from checker.engines.smt.plan import Answered, Plan, Query
 from checker.engines.smt.unbounded.claims import told
 from checker.engines.smt.unbounded.expr import Expressions, Theory
@@ -305,12 +306,8 @@ class Unbounded:
         solver = z3.Solver()
         solver.set("random_seed", seed)
         solver.set("auto_config", seed % 2 == 0)  # without it the solver works otherwise, which may be what helps
-        solver.set("timeout", max(1, int(timeout * 1000)) if timeout else 4294967295)
         solver.add(formulas)
-        answer = solver.check()
-        if answer == z3.unknown and "keyboard" in solver.reason_unknown():
-            raise KeyboardInterrupt
-        return answer
+        return check(solver, timeout or None, end=self.end)
 
     def local(self, asserted: list[Any]) -> list[Any]:
         """What exists for the constants of a query."""
