@@ -71,7 +71,7 @@ def _confirm(proof: Proof, encoded: Unbounded) -> None:
         if time.perf_counter() > end:
             break
         try:
-            induction = Induction(small, deadlock=False)
+            induction = Induction(small, deadlock=False, full=False)
         except TooLarge:
             continue
         for q in asked:

@@ -27,9 +27,9 @@ SAME = 6  # bad states of one query that are looked at together
 class Bounded:
     """An oracle (backward.py) for one instance."""
 
-    def __init__(self, instance: Instance, words: Words, judge: Judge, deadlock: bool, end: float) -> None:
+    def __init__(self, instance: Instance, words: Words, judge: Judge, deadlock: bool, end: float, full: bool = True) -> None:
         self.words, self.judge, self.end = words, judge, end
-        self.induction = Induction(instance, 1, deadlock)
+        self.induction = Induction(instance, 1, deadlock, full)
         self.actions = {n: i for i, n in enumerate(p.distinct(instance.actions))}
         self._here = Expressions(self.induction.template.pre.state)
         self._atoms: dict[tuple[int, tuple[Value, ...]], Bit] = {}

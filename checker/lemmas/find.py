@@ -117,9 +117,9 @@ class Finder:
         judge = next(j for j, _ in judges if j.instance is where)
         deadlock = self.settings.deadlock and not self.unbounded
         left(self.end)
-        oracle = Bounded(where, self.words, judge, deadlock, self.end)
+        oracle = Bounded(where, self.words, judge, deadlock, self.end, not self.unbounded)
         for wide in (False, True):  # with more names, only if it cannot be helped: there are many more clauses
-            pool = Pool(self.words, judges, VARIABLES, LITERALS, wide)
+            pool = Pool(self.words, judges, VARIABLES + wide, LITERALS, wide)
             pool.banned |= self.wrong
             search: Backward = Backward(oracle, pool, tried)
             clauses = search.run()

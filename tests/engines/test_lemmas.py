@@ -153,7 +153,30 @@ instance two: Client = 2, Request = 1
 """
 
 
-@pytest.mark.parametrize("text", [LOCK, ANSWERS], ids=["four names", "words of the spec"])
+COPIES = """
+protocol copies
+sort Replica
+param most: int
+type Version = 0..most
+network bag capacity 2
+message Update(version: Version)
+single process Primary
+    var v: Version = 0
+    action Write(r: Replica)
+        require v < most
+        v += 1
+        send Update(v) to r
+process Replica
+    var have: Version = 0
+    on Update(w)
+        have := max(have, w)
+invariant NotAhead: forall r: Replica. have[r] <= v
+terminal: true
+instance two: Replica = 2, most = 2
+"""
+
+
+@pytest.mark.parametrize("text", [LOCK, ANSWERS, COPIES], ids=["four names", "words of the spec", "bag"])
 def test_lemmas_of_other_shapes_are_found(text: str) -> None:
     _, found = look(Source("shapes.spec", text), None, True)
     assert found.proof is not None, found.why

@@ -19,14 +19,17 @@ from checker.engines.smt import plan as p
 from checker.engines.smt.bits import Bit, all_of, any_of, both, negation, same
 from checker.engines.smt.patience import check
 from checker.engines.smt.plan import Answered, Plan, Query
-from checker.engines.smt.template import Template, term
+from checker.engines.smt.template import FaultRule, Template, term
+
+FULL = "the capacity of the network"  # what does not fit in a spec fault (core/lower.py)
 
 
 class Induction:
-    """The queries about one instance.  k = 1: plain induction."""
+    """The queries about one instance.  k = 1: plain induction; `full`: that a network is full is a spec fault (a proof for any
+    size does not look at that)."""
 
-    def __init__(self, instance: Instance, k: int = 1, deadlock: bool = True) -> None:
-        self.instance, self.k = instance, k
+    def __init__(self, instance: Instance, k: int = 1, deadlock: bool = True, full: bool = True) -> None:
+        self.instance, self.k, self.full = instance, k, full
         self.template = Template(lower(instance))
         self.plan: Plan = p.plan(self.template.program, deadlock)
         t = self.template
@@ -72,8 +75,7 @@ class Induction:
             case p.STEP:
                 return z3.And(hypothesis, self.takes(q), t.at(self._of(q), last))
             case p.FAULT:
-                faults = any_of(f.guard for f in t.faults if f.action == q.action)
-                return z3.And(hypothesis, t.at(faults, last))
+                return z3.And(hypothesis, t.at(any_of(f.guard for f in self.faults(q)), last))
             case p.DEFINED:
                 return z3.And(hypothesis, t.at(self._of(q), last))
             case p.DEADLOCK:
@@ -110,10 +112,14 @@ class Induction:
         steps = z3.And([term(b) for b in t.relation])
         return [t.at(t.is_state, 0), *(t.at(steps, i) for i in range(self.k))]
 
+    def faults(self, q: Query) -> Iterator[FaultRule]:
+        """The ways in which an action runs into a spec fault."""
+        return (f for f in self.template.faults if f.action == q.action and (self.full or not f.site.text.endswith(FULL)))
+
     def trivial(self, q: Query) -> bool:
         """Is there plainly nothing to ask?"""
         if q.kind == p.FAULT:
-            return not any(f.action == q.action for f in self.template.faults)
+            return not any(True for _ in self.faults(q))
         return q.kind in (p.INITIALLY, p.IMPLIED, p.PRESERVED, p.STEP) and self._of(q) is False
 
     # answers

@@ -40,7 +40,7 @@ class Small:
         numbers = {n: NUMBERS for n, d in model.params.items() if isinstance(d.type, Int)}
         for more in (numbers, {}):
             try:
-                return Induction(bind(model, self.instance.name, {**sizes, **sorts, **more}), deadlock=False)
+                return Induction(bind(model, self.instance.name, {**sizes, **sorts, **more}), deadlock=False, full=False)
             except (BindError, TypeMismatch, Infinite, TooLarge):
                 continue
         return None
