@@ -537,6 +537,8 @@ def export(
     if unbounded and to != "smt2":
         raise Mistake("--unbounded is for --to smt2")
     make = smt2_any if unbounded else FORMATS[to]
+    if to == "tla" and output and output.suffix in (".tla", ".cfg"):
+        raise Mistake(f"-o {output}: two files are written, named as the module must be", "-o FOLDER, for example `-o .`")
     files = make(spec, instance, tuple(define or ()), witness)
     written = write_all(files, output) if output else []
     if json:

@@ -108,6 +108,17 @@ def identifier(name: str) -> str:
     return text + "_" if text in RESERVED else text
 
 
+def shown(instance: Instance, x: Id) -> str:
+    """An identity by the name that the instance gives it, if it does."""
+    given = instance.names.get(x.sort, ())
+    return given[x.index] if x.index < len(given) else f"{x.sort}_{x.index + 1}"
+
+
+def model_value(name: str) -> str:
+    """A name for an identity: never a letter and an underscore first, for TLC then compares it with none of another letter."""
+    return name.replace("_", "", 1) if name[1:2] == "_" else name
+
+
 @dataclass
 class Names:
     """What the variables and locals are called where an expression stands."""
@@ -127,20 +138,29 @@ class Exporter:
     def __init__(self, instance: Instance, symmetry: bool, deadlock: bool) -> None:
         self.instance, self.symmetry, self.deadlock = instance, symmetry, deadlock
         self.low = Lowering(instance, expand=False)
-        self.vars = {n: identifier(n) for n in instance.vars}
-        self.enums: dict[str, Enum] = {}
+        self.used: set[str] = set()
+        self.vars = {n: self._name(n) for n in instance.vars}
+        self.sorts = {s: self._name(s) for s in instance.sorts}
+        ids = [Id(s, k) for s, n in instance.sorts.items() for k in range(n)]
+        self.identities = {x: self._name(model_value(shown(instance, x))) for x in ids}
+        self.actions = [self._name(_called(a)) for a in instance.actions]
+        self.asked = {p.name: self._name(p.name) for p in instance.properties if p.kind != "reachable"}
+        self.enums: dict[str, tuple[str, Enum]] = {}  # those whose members are compared: the operator that ranks them
         self.constants: dict[str, str] = {}  # sets of sets, as quorums are: TLC evaluates a definition without arguments once
         self.locals: dict[str, str] = {}
         self.scope: list[str] = []
-        self.used = {*self.vars.values(), *map(identifier, instance.sorts), *self._identities()}
         self.fresh = 0
 
     def local(self, name: str) -> str:
         """What a bound name is called: as the user called it, if nothing else is."""
         if name not in self.locals:
-            base = identifier(base_name(name))
-            self.locals[name] = self._unused(base if k == 1 else f"{base}_{k}" for k in count(1))
+            self.locals[name] = self._name(base_name(name))
         return self.locals[name]
+
+    def _name(self, name: str) -> str:
+        """What something of the spec is called in the module: as there, if that is free."""
+        base = identifier(name)
+        return self._unused(base if k == 1 else f"{base}_{k}" for k in count(1))
 
     def _unused(self, names: Iterator[str]) -> str:
         """The first name that stands for nothing yet: TLA+ lets no name hide another."""
@@ -160,9 +180,9 @@ class Exporter:
 
     def text(self) -> tuple[str, str]:
         i = self.instance
-        actions = [self.action(a, name) for a, name in zip(i.actions, self._action_names(), strict=True)]
+        actions = [self.action(a, name) for a, name in zip(i.actions, self.actions, strict=True)]
         init = self.initial()
-        props = self.properties()
+        props = self._properties()
         stay = ["Terminal /\\ UNCHANGED vars"] if self._may_end() else []
         steps = "\n".join(f"   \\/ {call}" for call in [*(call for _, call in actions), *stay])
         asked = [
@@ -172,7 +192,7 @@ class Exporter:
             *self._no_fault(),
             *([f"Bound == {self._where_defined(i.bound)}"] if i.bound else []),
             *(f"{n} == {e}" for n, e in props),
-            "Symmetry == " + (" \\cup ".join(f"Permutations({identifier(s)})" for s in i.sorts) or "{}"),
+            "Symmetry == " + (" \\cup ".join(f"Permutations({s})" for s in self.sorts.values()) or "{}"),
         ]
         every = ", ".join([*self.vars.values(), "fault"])
         body = [
@@ -180,8 +200,8 @@ class Exporter:
             f"\\* {i.model.name}, instance {i.name}: written by spectrace",
             "EXTENDS Integers, Sequences, FiniteSets, TLC",
             "",
-            f"CONSTANTS {', '.join(['none', *self._identities()])}",
-            *(f"{identifier(s)} == {{{', '.join(self._identity(Id(s, k)) for k in range(n))}}}" for s, n in i.sorts.items()),
+            f"CONSTANTS {', '.join(['none', *self.identities.values()])}",
+            *(f"{name} == {{{', '.join(self._all(s))}}}" for s, name in self.sorts.items()),
             f"VARIABLES {every}",
             f"vars == <<{every}>>",
             HELPERS,
@@ -196,19 +216,17 @@ class Exporter:
         return "\n".join(body), self._config([n for n, _ in props])
 
     def _config(self, props: list[str]) -> str:
-        steps = {identifier(p.name) for p in self.instance.properties if p.kind == "step"}
+        steps = {self.asked[p.name] for p in self.instance.properties if p.kind == "step"}
         lines = ["SPECIFICATION Spec", "CONSTANTS", "    none = none"]
-        lines += [f"    {x} = {x}" for x in self._identities()]
+        lines += [f"    {x} = {x}" for x in self.identities.values()]
         lines += ["INVARIANT NoFault", *(f"{'PROPERTY' if n in steps else 'INVARIANT'} {n}" for n in props)]
         lines += ["CONSTRAINT Bound"] if self.instance.bound else []
         lines += ["SYMMETRY Symmetry"] if self.symmetry and any(n > 1 for n in self.instance.sorts.values()) else []
         return "\n".join(lines) + "\n"
 
-    def _identities(self) -> list[str]:
-        return [self._identity(Id(s, k)) for s, n in self.instance.sorts.items() for k in range(n)]
-
-    def _identity(self, x: Id) -> str:
-        return identifier(f"{x.sort}_{x.index + 1}")
+    def _all(self, sort: str) -> list[str]:
+        """The identities of a sort."""
+        return [name for x, name in self.identities.items() if x.sort == sort]
 
     def _may_end(self) -> bool:
         t = self.instance.terminal
@@ -217,9 +235,9 @@ class Exporter:
     def _orders(self) -> list[str]:
         """The rank of enum members where they are compared."""
         out = []
-        for n, e in self.enums.items():
+        for rank, e in self.enums.values():
             cases = " [] ".join(f'x__ = "{m}" -> {k}' for k, m in enumerate(e.members))
-            out.append(f"Rank_{identifier(n)}(x__) == CASE {cases}")
+            out.append(f"{rank}(x__) == CASE {cases}")
         return out
 
     def _now(self) -> Names:
@@ -238,7 +256,7 @@ class Exporter:
         defined, value = self._defined(e), self.expr(e, self._now())
         return f"({defined}) => {value}" if defined else value
 
-    def properties(self) -> list[tuple[str, str]]:
+    def _properties(self) -> list[tuple[str, str]]:
         out = []
         for p in self.instance.properties:
             if p.kind == "reachable":
@@ -246,7 +264,7 @@ class Exporter:
             e = self.expr(p.expr, self._now())
             if self.instance.bound is not None and p.kind != "step":
                 e = f"Bound => ({e})"
-            out.append((identifier(p.name), f"[][{e}]_vars" if p.kind == "step" else e))
+            out.append((self.asked[p.name], f"[][{e}]_vars" if p.kind == "step" else e))
         return out
 
     # statements: the rest of the path in the state reached so far
@@ -254,15 +272,6 @@ class Exporter:
     def initial(self) -> str:
         body = tuple(s for v in self.instance.vars.values() for s in _start(self.low, v))
         return _indent(self.block(body, Names(dict.fromkeys(self.vars, "")), start=True), 4)
-
-    def _action_names(self) -> list[str]:
-        seen: dict[str, int] = {}
-        out = []
-        for a in self.instance.actions:
-            name = identifier(f"{a.process}_{a.name}" if a.process else a.name).replace("__", "_")
-            seen[name] = seen.get(name, 0) + 1
-            out.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-        return out
 
     def action(self, a: Transition, name: str) -> tuple[str, str]:
         """The definition of an action, and how Next calls it."""
@@ -435,7 +444,7 @@ class Exporter:
             case Enum():
                 return f'"{v}"'
             case Sort():
-                return self._identity(v)
+                return self.identities[v]
             case Record(n, fs):
                 return self._record(n, [(f, self.value(x, ft)) for x, (f, ft) in zip(v.values, fs, strict=True)])
             case Union(vs):
@@ -469,7 +478,7 @@ class Exporter:
             case Enum(_, ms):
                 return "{" + ", ".join(f'"{m}"' for m in ms) + "}"
             case Sort(n, _):
-                return identifier(n)
+                return self.sorts[n]
             case Option(e):
                 return f"({self.type(e)} \\cup {{none}})"
             case Record(n, fs) if n not in self.instance.messages:
@@ -562,8 +571,10 @@ class Exporter:
             case Int():
                 return f"({a} < {b})"
             case Enum(n, _):
-                self.enums[n] = t
-                return f"(Rank_{identifier(n)}({a}) < Rank_{identifier(n)}({b}))"
+                if n not in self.enums:
+                    self.enums[n] = self._name(f"Rank_{n}"), t
+                rank = self.enums[n][0]
+                return f"({rank}({a}) < {rank}({b}))"
             case Option(e):
                 return f"({b} # none /\\ ({a} = none \\/ {self._less(e, a, b)}))"
             case Record(_, fs):
@@ -718,6 +729,10 @@ def _substituted(s: Stmt, env: dict[str, Expr]) -> Stmt:
                 _substituted(y, env) if isinstance(y, Stmt) else subst(y, env) if isinstance(y, Expr) else y for y in x
             )
     return replace(s, **changes)
+
+
+def _called(a: Transition) -> str:
+    return re.sub("_+", "_", identifier(f"{a.process}_{a.name}" if a.process else a.name))
 
 
 def _guard(cond: str) -> str:

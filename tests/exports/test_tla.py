@@ -206,3 +206,45 @@ def test_a_name_in_a_loop_is_another_one_in_each_run() -> None:
 def test_a_loop_is_the_same_there(tmp_path: Path) -> None:
     jar()
     compare(bind(load_model(Source("looped.spec", LOOPED))), tmp_path)
+
+
+NAMED = """
+protocol named
+sort P, V
+enum Colour = red, blue
+var P1: set[P] = {}
+var P_1: map P -> V? = {p: none for p in P}
+var Rank_Colour: Colour = red
+var Symmetry: bool = false
+process P
+    var vars: bool = false
+    action Go
+        vars := not vars
+action P_Go(P_2: V)
+    require Rank_Colour < blue
+    choose V1 in P where V1 not in P1
+    P_1[V1] := P_2
+    P1 += {V1}
+action Turn
+    Rank_Colour := blue if Rank_Colour == red else red
+    Symmetry := not Symmetry
+invariant Bound: forall p: P. p in P1 implies P_1[p] != none
+step Next: P1 subset P1'
+instance main: P = 2, V = {Init, a_1}
+"""
+
+
+def test_no_two_things_have_one_name() -> None:
+    """Whatever the spec calls them; and TLC compares any two identities (it would not, were they called P_1 and V_1)."""
+    text, config = export(bind(load_model(Source("named.spec", NAMED))), symmetry=True)
+    made = re.findall(r"^(?:CONSTANTS|VARIABLES) (.*)$", text, re.M)
+    names = [n for line in made for n in line.split(", ")] + re.findall(r"^(\w+)(?:\(.*\))? ==", text, re.M)
+    assert len(names) == len(set(names))
+    values = made[0].split(", ")
+    assert not [x for x in values if re.match("[A-Za-z]_", x)] and all(f"    {x} = {x}\n" in config for x in values)
+
+
+@pytest.mark.slow
+def test_names_that_meet_are_told_apart(tmp_path: Path) -> None:
+    jar()
+    compare(bind(load_model(Source("named.spec", NAMED))), tmp_path)
