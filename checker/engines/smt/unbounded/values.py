@@ -363,7 +363,9 @@ class World:
         return self.gt(self.settle(s.length, z3.IntSort()), i)
 
     def inside(self, i: Any, s: Sequence) -> F:
-        """Is i a position of the sequence?"""
+        """Is i a position of the sequence?  They are whole numbers, also those of an empty one."""
+        if isinstance(i, z3.ExprRef) and not z3.is_int(i):
+            raise NeedsNumbers
         return both(same(i >= 0), self.before(i, s))
 
     def _comparable(self, a: Value, b: Value) -> None:
