@@ -48,6 +48,15 @@ class Silent:
 
 
 @dataclass
+class Last:
+    """The step before an event for which `when` holds may have left no line, as its process was killed: what it may have been."""
+
+    when: str = "false"
+    do: str | list[str] = ""
+    args: Texts = field(default_factory=dict)
+
+
+@dataclass
 class Sends:
     """Which messages an event says were sent: `each` is the list, `as_` names one.  `complete`: all that were are there."""
 
@@ -127,6 +136,7 @@ class Binding:
     group: Group = field(default_factory=Group)
     event: list[Rule] = field(default_factory=list)
     silent: list[Silent] = field(default_factory=list)
+    unlogged: Last = field(default_factory=Last)
     skip: list[str] = field(default_factory=list)
     initial: str = "spec"  # or "any": whatever the first lines say
     states: int = 20_000  # the most states that may explain a prefix
@@ -170,7 +180,7 @@ def parse(text: str, file: str = "<binding>") -> Binding:
     return b
 
 
-PARTS: dict[str, type] = {"send": Sends, "receive": Receives, "order": Order, "group": Group}
+PARTS: dict[str, type] = {"unlogged": Last, "send": Sends, "receive": Receives, "order": Order, "group": Group}
 RENAMED = {"as": "as_", "from": "sender"}
 
 

@@ -32,6 +32,7 @@ class Event:
     time: float = 0.0
     early: str = ""  # how it contradicts its clock
     firm: bool = False  # it cannot happen later than it stands
+    lacks: bool = False  # by its clock it knows of an event with which, if it is there, some log has ended too early
 
     @property
     def place(self) -> str:
@@ -249,12 +250,21 @@ class Known:
         return min((e for e in heads if self._able(e)), key=lambda e: e.seq, default=None)
 
     def forced(self) -> Event | None:
-        """The one that was read first, though something before it is missing: what that is, if it comes later."""
-        e = min((q[0] for q in self.queues.values() if q), key=lambda e: e.seq, default=None)
-        if e is not None and e.clock:
-            later = next((f.place for q in self.queues.values() for f in q if f is not e and self._before(f, e)), None)
-            e.early = f"its vector clock says that it happened after {later}, which stands later in the log" if later else ""
-        return e
+        """The first for which something is missing that is nowhere in the log; else the first, though that stands later."""
+        heads = sorted((q[0] for q in self.queues.values() if q), key=lambda e: e.seq)
+        for e in heads:
+            if e.clock and self._later(e) is None:
+                missing = {n for n, k in e.clock.items() if self.last.get(n, 0) < k and n != str(e.node)}
+                e.lacks = not any(str(f.node) in missing for q in self.queues.values() for f in q)
+                return e
+        if heads and heads[0].clock:
+            later = self._later(heads[0])
+            heads[0].early = f"its vector clock says that it happened after {later}, which stands later in the log"
+        return heads[0] if heads else None
+
+    def _later(self, e: Event) -> str | None:
+        """What has happened before e, and has not come out."""
+        return next((f.place for q in self.queues.values() for f in q if f is not e and self._before(f, e)), None)
 
     def _before(self, f: Event, e: Event) -> bool:
         return bool(f.clock) and f.node != e.node and f.clock[str(f.node)] <= e.clock.get(str(f.node), 0)

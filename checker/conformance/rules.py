@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from checker.conformance.binding import Binding, Rule, Silent, Texts
+from checker.conformance.binding import Binding, Last, Rule, Silent, Texts
 from checker.conformance.fields import MISSING, Fields, Getter, Reader
 from checker.conformance.messages import Messages, Received, SentLine
 from checker.conformance.order import Event
 from checker.conformance.phrases import Path, Speaker
 from checker.conformance.plans import Call, Item, Planner
+from checker.conformance.unlogged import Unlogged
 from checker.core.bind import Instance
 from checker.core.ir import Expr
 from checker.core.types import Type, Value
@@ -104,6 +105,7 @@ class Rules:
         if binding.receive.when != "false":
             self.kinds.append(self._kind(Rule("receive", binding.receive.when, "receive")))
         self.quiet = [self._quiet(s) for s in binding.silent]
+        self.last = self._last(binding.unlogged) if binding.unlogged.do else None
         if not self.kinds:
             raise Mistake(f"{binding.file}: it has no [[event]], so no line means anything", "see docs/guides/validate.md")
 
@@ -128,6 +130,10 @@ class Rules:
         if not s.do:
             raise self.binding.mistake("[[silent]] needs `do`: the steps that leave no line", s.at)
         return Quiet(s, self._field(s.when), self.planner.plan(s.do, s.args, s.at))
+
+    def _last(self, s: Last) -> Unlogged:
+        texts = [s.do] if isinstance(s.do, str) else s.do
+        return Unlogged(self._field(s.when), [self.planner.plan(t, s.args, t) for t in texts])
 
     def _looks(self, table: Texts) -> list[Look]:
         out = []

@@ -22,6 +22,7 @@ from checker.conformance.plans import Call, Item
 from checker.conformance.properties import Properties
 from checker.conformance.rules import Kind, Look, Occasion, Quiet, Rules
 from checker.conformance.steps import Machine, TooOpen
+from checker.conformance.unlogged import Grave, buried, heard
 from checker.conformance.values import Foreign
 from checker.core.meaning import Fault, Outcome, State, in_order
 from checker.core.types import Rec, Value
@@ -40,6 +41,7 @@ class Config:
     pairs: Pairs
     used: tuple[int, ...]
     waiting: Waiting = ()
+    graves: tuple[Grave, ...] = ()  # of processes whose last step may have left no line
 
 
 @dataclass(slots=True)
@@ -107,6 +109,7 @@ class Search:
             if found:
                 return self._settled(frontier, found)
             found = self._distinct([c for f in self.silently(frontier, o, False) for c in self.explain(f, o)])
+            found = found or self._distinct(list(self._after_unlogged(frontier, o)))
             if found or not self.reorders:
                 return found
         start = self.silently(frontier, o, True) if self.rules.quiet else frontier
@@ -152,7 +155,7 @@ class Search:
             rest = (*c.waiting[:i], *c.waiting[i + 1 :])
             if any(not self.order.may_wait(earlier, w) for earlier, _ in c.waiting[:i]):
                 continue
-            before = Config(c.state, c.pairs, c.used, ())
+            before = replace(c, waiting=())
             for d in self.explain(before, self.rules.occasion(w, kind)):
                 yield from self._resumed(replace(d, waiting=rest), o)
         if all(self.order.may_wait(w, o.event) for w, _ in c.waiting):
@@ -196,12 +199,39 @@ class Search:
         used = (*c.used[:i], c.used[i] + 1, *c.used[i + 1 :])
         for p in self._plays(c, Played(c.state), q.plan, 0, o, True):
             if p.state is not c.state:
-                yield Config(p.state, c.pairs, used, c.waiting)
+                yield Config(p.state, c.pairs, used, c.waiting, c.graves)
+
+    # ── steps that left no line ──
+
+    def _after_unlogged(self, frontier: list[Config], o: Occasion) -> Iterator[Config]:
+        """What explains an event after a step whose process was killed before it could tell of it."""
+        last, (notes, self.notes) = self.rules.last, (self.notes, None)
+        if last is None:
+            pass
+        elif last.when(o.event.data):
+            for c in frontier:
+                for d in (replace(c, state=p.state) for plan in last.plans for p in self._quietly(c, plan, o)):
+                    yield from (replace(x, graves=buried(c, o, x.state)) for x in self._explain(d, o))
+        elif o.received is not None and self.machine.hollow:
+            for c in frontier:
+                for d in heard(c, o, last, self._quietly, self._explain):
+                    yield from self._explain(d, o)
+        self.notes = notes
+
+    def _quietly(self, c: Config, plan: list[Item], o: Occasion) -> Iterator[Played]:
+        yield from self._plays(c, Played(c.state), plan, 0, o, True)
 
     # ── explaining ──
 
     def explain(self, c: Config, o: Occasion) -> Iterator[Config]:
         """Every way in which an event may have happened in a configuration."""
+        last = self.rules.last
+        if last is not None and last.when(o.event.data):
+            yield from (replace(d, graves=buried(c, o, d.state)) for d in self._explain(c, o))
+        else:
+            yield from self._explain(c, o)
+
+    def _explain(self, c: Config, o: Occasion) -> Iterator[Config]:
         if o.sets:
             yield from self._set(c, o)
             return
@@ -214,7 +244,7 @@ class Search:
                 if not self._agree(c, o.after, o, p.state, "after"):
                     continue
                 for pairs in self._sent(c, o, p):
-                    yield Config(p.state, pairs, c.used)
+                    yield Config(p.state, pairs, c.used, (), c.graves)
 
     def _set(self, c: Config, o: Occasion) -> Iterator[Config]:
         if o.event.node in self.acted or (o.event.node is None and self.acted):
@@ -224,7 +254,7 @@ class Search:
         for s, v in o.sets:
             state = put(self.machine, state, s.path, o.env, v)
         if self._agree(c, o.after, o, state, "after") and not self._breaks(c, None, state, None):
-            yield Config(state, c.pairs, c.used)
+            yield Config(state, c.pairs, c.used, (), c.graves)
 
     def _agree(self, c: Config, wanted: list[tuple[Look, Value]], o: Occasion, state: State, kind: str) -> bool:
         for look, want in wanted:
