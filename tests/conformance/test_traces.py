@@ -70,3 +70,14 @@ def test_json_says_the_same() -> None:
     assert difference["expression"] == "promised[acc]"
     assert (difference["spec"], difference["log"], difference["field"]) == ("0", "none", "set.promised")
     assert json.loads(json.dumps(data)) == data
+
+
+@pytest.mark.parametrize(("index", "exit_code"), [(126, 0), (127, 14)])
+def test_a_process_that_does_not_come_back_may_have_said_something(index: int, exit_code: int, tmp_path: Path) -> None:
+    lines = gzip.decompress((TRACES / "pysyncobj/accepted/killed.ndjson.gz").read_bytes()).splitlines()
+    heard = next(i for i, x in enumerate(lines) if b'"mid":"n2.0.83"' in x and b'"ev":"recv"' in x)
+    before = [x for x in lines[:heard] if not (b'"ev":"restart"' in x and b'"node":"n2"' in x)]
+    log = tmp_path / "log.ndjson"
+    log.write_bytes(b"\n".join([*before, lines[heard].replace(b'"log_idx":126', f'"log_idx":{index}'.encode())]) + b"\n")
+    binding = load("traces/pysyncobj/binding.toml")
+    assert validate(checker.load("pysyncobj"), [str(log)], binding).exit == exit_code
