@@ -34,7 +34,7 @@ class Log:
     def __init__(self) -> None:
         self.all: Counter[Rec] = Counter()
         self.found: dict[tuple[str, tuple[int, ...]], Counter[Any]] = {}
-        self.values: dict[tuple[tuple[str, int], ...], set[Value]] = {}  # of the messages there are now
+        self.values: dict[tuple[str, int, tuple[int, ...]], dict[Any, Counter[Value]]] = {}
 
     def seen(self, name: str, at: tuple[int, ...]) -> Counter[Any]:
         """How often each combination of the values at these positions occurs; what does not occur is not in it."""
@@ -45,24 +45,35 @@ class Log:
                     self._count(self.found[name, at], at, m, n)
         return self.found[name, at]
 
-    def having(self, fields: tuple[tuple[str, int], ...]) -> set[Value]:
-        """The values of these fields of messages, each given by its message and position."""
-        if fields not in self.values:
-            self.values[fields] = {x for name, i in fields for (x,) in self.seen(name, (i,))}
-        return self.values[fields]
+    def having(self, name: str, i: int, at: tuple[int, ...]) -> dict[Any, Counter[Value]]:
+        """The values of a field, for each combination of values at other positions."""
+        if (name, i, at) not in self.values:
+            found = self.values[name, i, at] = {}
+            for m, n in self.all.items():
+                if m.name == name:
+                    self._group(found, i, at, m, n)
+        return self.values[name, i, at]
 
     def add(self, m: Rec, n: int = 1) -> None:
-        self.values.clear()
         self._count(self.all, None, m, n)
         for (name, at), counts in self.found.items():
             if name == m.name:
                 self._count(counts, at, m, n)
+        for (name, i, at), groups in self.values.items():
+            if name == m.name:
+                self._group(groups, i, at, m, n)
 
     def copy(self) -> Log:
         """Another one with the same messages."""
         other = Log()
         other.all, other.found = self.all.copy(), {k: v.copy() for k, v in self.found.items()}
         return other
+
+    def _group(self, groups: dict[Any, Counter[Value]], i: int, at: tuple[int, ...], m: Rec, n: int) -> None:
+        found = groups.setdefault(tuple(m.values[j] for j in at), Counter())
+        found[m.values[i]] += n
+        if found[m.values[i]] <= 0:
+            del found[m.values[i]]
 
     def _count(self, counts: Counter[Any], at: tuple[int, ...] | None, m: Rec, n: int) -> None:
         key = m if at is None else tuple(m.values[i] for i in at)

@@ -215,12 +215,14 @@ def heavy(e: Expr) -> bool:
     return any(map(heavy, parts(e)))
 
 
-Field = tuple[str, int]  # a field of a message, by its position
+Known = tuple[tuple[int, str], ...]
+Field = tuple[str, int, Known]  # a field of a message, by its position, and names that some other fields of it have to equal
 
 
 def fields_of(name: str, e: Expr, wanted: bool) -> frozenset[Field] | None:
     """Fields of messages: unless `name` is the value of one of them in a message that was sent, `e` is not `wanted`.
     None: it may be, anyway."""
+    alias: dict[str, str] = {}  # what is only another name
 
     def either(*found: frozenset[Field] | None) -> frozenset[Field] | None:
         return None if None in found else frozenset[Field]().union(*(f for f in found if f))
@@ -235,7 +237,10 @@ def fields_of(name: str, e: Expr, wanted: bool) -> frozenset[Field] | None:
             case Sent() if wanted:
                 args = [a.value if isinstance(a, Fit) else a for a in e.args]
                 at = [i for i, a in enumerate(args) if isinstance(a, Local) and a.name in same]
-                return frozenset({(e.message, at[0])}) if at else None
+                known = tuple(
+                    (i, alias.get(a.name, a.name)) for i, a in enumerate(e.args) if isinstance(a, Local) and i not in at[:1]
+                )
+                return frozenset({(e.message, at[0], known)}) if at else None
             case Apply(op="not"):
                 return again(e.args[0], not wanted)
             case If():
@@ -247,6 +252,9 @@ def fields_of(name: str, e: Expr, wanted: bool) -> frozenset[Field] | None:
             case Let():
                 value = e.value.value if isinstance(e.value, Fit) else e.value
                 more = {e.name} if isinstance(value, Local) and value.name in same else set()
+                alias.pop(e.name, None)
+                if isinstance(e.value, Local):
+                    alias[e.name] = alias.get(e.value.name, e.value.name)
                 return look(e.body, wanted, same | more, some)
             case Quant():
                 full = (
@@ -434,6 +442,8 @@ class Writer:
         result = write()
         if before[0] is not None:
             self.env[name], self.depends[name] = before[0], before[1]
+        else:
+            del self.env[name], self.depends[name]
         return result
 
     def _if(self, e: If) -> str:
@@ -501,10 +511,16 @@ class Writer:
         """Of a huge type only the values that some message carries, where no other can matter; "" if that cannot be told."""
         if not (fields and isinstance(domain, Apply) and domain.op == "all" and card(domain.attr) > MANY):
             return ""
-        kinds = {m: dict(enumerate(t for _, t in self.instance.messages[m].full.fields)) for m, _ in fields}
-        tests = {condition("x", kinds[m][i], domain.attr, self.module) for m, i in fields} - {"True"}
-        every = f"LOG.having({tuple(sorted(fields))!r})"
-        return self._asked(f"[x for x in {every}{''.join(f' if {t}' for t in sorted(tests))}]" if tests else every)
+        found = sorted({self._heard(domain.attr, m, i, known) for m, i, known in fields})
+        return found[0] if len(found) == 1 else f"{{{', '.join(f'*{x}' for x in found)}}}"
+
+    def _heard(self, t: Type, message: str, i: int, known: Known) -> str:
+        """The values of a type in a field of a message, of those messages that have in some fields what is known by now."""
+        test = condition("x", self.instance.messages[message].full.fields[i][1], t, self.module)
+        at = [(j, self.env[n]) for j, n in known if n in self.env]
+        every = f"LOG.having({message!r}, {i}, {tuple(j for j, _ in at)!r})"
+        every = self._asked(every) + f".get(({''.join(f'{x}, ' for _, x in at)}), ())"
+        return every if test == "True" else f"[x for x in {every} if {test}]"
 
     def _asked(self, text: str) -> str:
         """A name for what the log says, which is the same everywhere."""
