@@ -21,6 +21,7 @@ import msgspec
 from checker.conformance.edn import NotEdn, columns, forms, plain
 from checker.conformance.fields import MISSING
 from checker.conformance.lines import Line, Log
+from checker.conformance.transactions import kind, micro, transaction
 from checker.settings import Mistake, nearest
 
 BEGIN = {"invoke", "call", "invocation", "start"}
@@ -192,7 +193,7 @@ def _asked(d: dict[str, Any]) -> tuple[Any, Any, Any]:
         f = _first(given, NAMES, _first(d, NAMES))
         rest = {k: v for k, v in given.items() if k not in (*NAMES, "key")}
         return f, given.get("key", d.get("key")), next(iter(rest.values())) if len(rest) == 1 else rest or MISSING
-    if "number" in d and isinstance(d.get("args"), list) and d["args"]:  # a record of `spectrace run`
+    if "number" in d and isinstance(d.get("args"), list) and d["args"] and kind(_first(d, NAMES)) != "txn":  # `spectrace run`
         key, *rest = d["args"]
         return _first(d, NAMES), key, rest[0] if len(rest) == 1 else rest or MISSING
     return _first(d, NAMES), d.get("key"), _first(d, ("input", "args", "value"), MISSING)
@@ -261,6 +262,8 @@ def _complete(name: str, lines: list[Line], call: str, back: str) -> History:
 
 def _split(operations: list[Operation]) -> None:
     """Takes [key, value] apart, where every question is such a pair (Jepsen's independent keys)."""
+    if any(kind(o.f) == "txn" and (micro(o.given) or transaction("txn", o.given)) for o in operations):
+        return
     if any(o.key is not None or not isinstance(o.given, list) or len(o.given) != 2 for o in operations):
         return
     if all(o.f in ("cas", "compare-and-set") for o in operations):

@@ -13,6 +13,8 @@ from checker.conformance.histories import History, Operation, read
 from checker.conformance.linearize import Found, Link, Part, steps
 from checker.conformance.lines import Log
 from checker.conformance.objects import OBJECTS, Object, has
+from checker.conformance.store import NAME, Store, components
+from checker.conformance.transactions import kind
 from checker.core.bind import AssumptionFails, BindError
 from checker.settings import Mistake
 
@@ -41,7 +43,9 @@ class Witness:
 class Answer:
     """What came of one history."""
 
-    def __init__(self, history: History, obj: Object, parts: dict[str, Part], found: dict[str, Found], seconds: float) -> None:
+    def __init__(
+        self, history: History, obj: Object | Store, parts: dict[str, Part], found: dict[str, Found], seconds: float
+    ) -> None:
         self.history, self.object, self.parts, self.found, self.seconds = history, obj, parts, found, seconds
         verdicts = {f.verdict for f in found.values()}
         self.verdict = next((v for v in ("reject", "inconclusive") if v in verdicts), "accept")
@@ -60,8 +64,9 @@ class Answer:
         ends = sorted(((s, steps(link)) for s, link in found.ends), key=lambda e: self._rank(part, e[1]))
         way = ends[0][1]
         row = self._row
+        self.object.look_at(part.classes[at.number])
         return Witness(
-            part.operations[0].key,
+            self._key(part),
             row(part, at.number),
             len(part.operations),
             len(way),
@@ -76,6 +81,12 @@ class Answer:
         """The best explanations first: those that need fewest operations without an answer, and then the longest."""
         unknown = sum(not part.operations[x.number].known for x in way)
         return unknown, -len(way)
+
+    def _key(self, part: Part) -> Any:
+        """The key of a part, or its keys."""
+        if isinstance(self.object, Store):
+            return self.object.every(part.operations)
+        return part.operations[0].key
 
     def _fitted(self, part: Part, way: list[Link], number: int) -> dict[str, Any] | None:
         """The last operation after which the one without a place would have fitted."""
@@ -96,13 +107,8 @@ class Answer:
     def _row(self, part: Part, i: int) -> dict[str, Any]:
         o = part.operations[i]
         end = o.done.number if o.done and o.known else None
-        return {"operation": self._shown(part, i), "process": o.process, "call": o.at.number, "return": end}
-
-    def _shown(self, part: Part, i: int) -> str:
-        _, values = self.object.calls[part.classes[i]]
-        given = [self.object.value(v) for n, v in values.items() if n != "result"]
-        answer = f" → {self.object.value(values['result'])}" if "result" in values else ""
-        return f"{part.operations[i].f}({', '.join(given)}){answer}"
+        shown = self.object.call(o.f, part.classes[i])
+        return {"operation": shown, "process": o.process, "call": o.at.number, "return": end}
 
     # ── JSON ──
 
@@ -110,14 +116,14 @@ class Answer:
         h = self.history
         return {
             "history": h.name,
-            "object": self.object.model.name,
+            "object": self.object.name,
             "verdict": self.verdict,
             "operations": len(h.operations),
             "failed": h.failed,
             "unknown": h.unknown,
             "ignored": h.ignored,
             "keys": [
-                {"key": p.operations[0].key, "operations": len(p.operations), **_counts(self.found.get(k))}
+                {"key": self._key(p), "operations": len(p.operations), **_counts(self.found.get(k))}
                 for k, p in self.parts.items()
             ],
             "seconds": round(self.seconds, 3),
@@ -135,13 +141,13 @@ class Answer:
         if w:
             return [self._cut(x) for x in [f"REJECT  {self._place(w)}", counts, *self._told(w)]]
         if self.verdict == "accept":
-            return [f"ACCEPT  {h.name}: linearizable, by {self.object.model.name}", counts]
-        return [f"INCONCLUSIVE  {h.name}: more than {MOST:,} configurations{_key(self.parts[self.bad[0]])}", counts]
+            return [f"ACCEPT  {h.name}: linearizable, by {self.object.name}", counts]
+        return [f"INCONCLUSIVE  {h.name}: more than {MOST:,} configurations{_where(self._key(self.parts[self.bad[0]]))}", counts]
 
     def _place(self, w: Witness) -> str:
         o = w.operation
-        where = "" if w.key is None else f", key {_json(w.key)}"
-        return f"{self.history.name}:{o['return']}{where}: nothing explains `{o['operation']}` by {self.object.model.name}"
+        where = _where(w.key)
+        return f"{self.history.name}:{o['return']}{where}: nothing explains `{o['operation']}` by {self.object.name}"
 
     def _told(self, w: Witness) -> list[str]:
         out = ["", "the operation that has no place:", *_table([w.operation])]
@@ -182,9 +188,10 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _key(part: Part) -> str:
-    key = part.operations[0].key
-    return "" if key is None else f" for key {_json(key)}"
+def _where(key: Any) -> str:
+    if isinstance(key, list):
+        return f", keys {', '.join(map(_json, key[:VALUES]))}{f' and {len(key) - VALUES} more' if len(key) > VALUES else ''}"
+    return "" if key is None else f", key {_json(key)}"
 
 
 def _json(x: Any) -> str:
@@ -192,31 +199,46 @@ def _json(x: Any) -> str:
 
 
 def fitting(operations: list[Operation]) -> str:
-    """The shipped object that has all operations of a history; `register` if none has."""
+    """The shipped object that has all operations of a history; `register` if none has, `transactions` if there are some."""
     from checker import load
 
     names = {o.f for o in operations}
+    if any(kind(f) == "txn" for f in names):
+        return NAME
     able = [n for n in OBJECTS if all(has(load(n), f) for f in names)]
     empty = any(o.answer == "" for o in operations) and not any(o.given == "" for o in operations)
     return "append_register" if empty and "append_register" in able else next(iter(able), OBJECTS[0])  # texts are empty at first
 
 
-def perform(file: str, spec: str | None, instance: str | None = None, whole: bool = False, most: int = MOST) -> Answer:
-    """Reads a history and looks for an order; without a spec, of the shipped object that fits.  Raises Mistake, SpecErrors,
-    Rejected."""
+def _apart(
+    operations: list[Operation], spec: str, instance: str | None, whole: bool
+) -> tuple[Object | Store, dict[str, list[Operation]]]:
+    """The object, and the operations of each of its parts: of one key, or of keys that transactions connect."""
     from checker import load
     from checker.answer import Rejected
 
-    started = time.perf_counter()
-    history = read(Log(file), whole)
-    model = load(spec or fitting(history.operations))
+    if spec == NAME:
+        store = Store(operations)
+        operations = list(filter(store.matters, operations))
+        found = [operations] if whole else components(store, operations)
+        return store, {store.names(g): g for g in found}
+    model = load(spec)
     try:
-        obj = Object(model, history.operations, instance)
+        obj = Object(model, operations, instance)
     except (BindError, AssumptionFails) as error:
         raise Rejected(error, model, True) from None
     groups: dict[str, list[Operation]] = {}
-    for o in history.operations:
+    for o in operations:
         groups.setdefault("" if whole else _json(o.key), []).append(o)
+    return obj, groups
+
+
+def perform(file: str, spec: str | None, instance: str | None = None, whole: bool = False, most: int = MOST) -> Answer:
+    """Reads a history and looks for an order; without a spec, of the shipped object that fits.  Raises Mistake, SpecErrors,
+    Rejected."""
+    started = time.perf_counter()
+    history = read(Log(file), whole)
+    obj, groups = _apart(history.operations, spec or fitting(history.operations), instance, whole)
     parts = {k: Part(obj, group) for k, group in groups.items()}
     found: dict[str, Found] = {}
     for k, part in parts.items():

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from checker.conformance.histories import Operation
-from checker.conformance.objects import Object
 
 
 @dataclass(slots=True)
@@ -56,10 +56,22 @@ SETTLED = -1
 SHORT = 20_000  # configurations of a search for what would help
 
 
-class Part:
-    """The operations on one key."""
+class Sequential(Protocol):
+    """What the search asks of an object: states and operations are numbers."""
 
-    def __init__(self, obj: Object, operations: list[Operation]) -> None:
+    initial: list[int]
+
+    def operation(self, o: Operation) -> int: ...
+
+    def reads_only(self, c: int) -> bool: ...
+
+    def after(self, s: int, c: int) -> Sequence[int]: ...
+
+
+class Part:
+    """The operations on one key, or on keys that transactions connect."""
+
+    def __init__(self, obj: Sequential, operations: list[Operation]) -> None:
         self.object, self.operations = obj, operations
         self.classes = [obj.operation(o) for o in operations]
         self.infos: list[int] = []

@@ -38,7 +38,7 @@ class Object:
     """The object of a model, for the values that stand in some operations.  Raises Mistake, BindError."""
 
     def __init__(self, model: Model, operations: list[Operation], instance: str | None = None) -> None:
-        self.model = model
+        self.model, self.name = model, model.name
         if not model.actions or any(a.process for a in model.actions):
             hint = "its operations are global actions; `register` is one, docs/guides/linearizable.md tells more"
             raise Mistake(f"{model.name} is no sequential object", hint)
@@ -202,6 +202,16 @@ class Object:
                     f"{self.model.name}: `{action.name}` in {self.state(s)}: {out.fault}", "an object answers every call"
                 )
             yield self._number(out.state)
+
+    def look_at(self, c: int) -> None:
+        """States are told whole."""
+
+    def call(self, f: str, c: int) -> str:
+        """An operation, as it was asked and answered."""
+        _, values = self.calls[c]
+        given = [self.value(v) for n, v in values.items() if n != "result"]
+        answer = f" → {self.value(values['result'])}" if "result" in values else ""
+        return f"{f}({', '.join(given)}){answer}"
 
     def state(self, s: int) -> str:
         values = self.states[s]

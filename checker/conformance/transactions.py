@@ -55,11 +55,11 @@ def transaction(op: Any, args: Any) -> Txn | None:
     """The transaction that an operation with these arguments is; None if it is none."""
     match kind(op), args:
         case "r", [key]:
-            return _made((), (("r", key, None),))
+            return Txn((), (("r", key, None),))
         case ("w" | "append") as k, [key, value]:
-            return _made((), ((k, key, value),))
+            return Txn((), ((k, key, value),))
         case "cas", [key, old, new]:
-            return _made(((key, old),), (("w", key, new),))
+            return Txn(((key, old),), (("w", key, new),))
         case "txn", [list(conditions), list(body)] if all(isinstance(x, list) and len(x) == 2 for x in conditions):
             return _body(tuple(map(tuple, conditions)), body)
     return None
@@ -73,12 +73,7 @@ def micro(body: Any) -> Txn | None:
 def _body(expects: tuple[tuple[Any, Any], ...], body: list[Any]) -> Txn | None:
     if not all(isinstance(x, list) and x and len(x) in LONG.get(kind(x[0]) or "", ()) for x in body):
         return None
-    return _made(expects, tuple((kind(x[0]) or "", x[1], x[2] if len(x) > 2 else None) for x in body))
-
-
-def _made(expects: tuple[tuple[Any, Any], ...], steps: tuple[tuple[str, Any, Any], ...]) -> Txn | None:
-    t = Txn(expects, steps)
-    return t if all(isinstance(k, str | int) for k in t.keys) else None
+    return Txn(expects, tuple((kind(x[0]) or "", x[1], x[2] if len(x) > 2 else None) for x in body))
 
 
 def execute(op: Any, args: Any, pairs: dict[str, Any]) -> Any:
