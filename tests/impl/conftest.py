@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ from impl.runtime.plan import make_plan
 from impl.runtime.record import Recorder
 from impl.runtime.shadow import Shadow
 from impl.runtime.simulate import Simulation
+
+# A shell starts what runs in the background with SIGINT ignored, and processes inherit that: the nodes here are to hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EVERYTHING = "crash=1,partition=2,loss,duplicate,drift,delay"
 
