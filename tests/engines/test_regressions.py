@@ -9,6 +9,18 @@ from checker.core.bind import BindError
 
 # name: (spec, verdict, distinct states)
 CASES: dict[str, tuple[str, str, int]] = {
+    "sequences of small sets, of which the shorter ones have no place in the table of sets": (
+        """# deadlock: off
+type R = 0..2
+process R
+    var v: seq[set[0..3, 1], 2] in {([] if self != 0 else []), [{3}, {1}]}
+    action Act
+        v := []
+instance main:
+""",
+        "holds",
+        8,
+    ),
     "an element that is there already, in a set too large for the target": (
         """# deadlock: off
 type N = 0..40

@@ -440,8 +440,10 @@ class Values:
         return self.fn.load(out)
 
     def _tabled(self, i: Num, t: Type) -> Val:
-        """The value of rank i in the table of its type."""
+        """The value of rank i in the table of its type; of a rank that is none (nobody will look, but it is loaded) some value."""
         words = layout(t).words
+        if not isinstance(i, int):
+            i = self.fn.select(self.fn.icmp("ult", i, card(t)), i, 0)
         ptr = self.module.constant([w for x in table(t)[0] for w in pack(t, x)])
         place = Val(t, mem=Mem(ptr, self.fn.bin("mul", i, words)))
         return place if layout(t).wide else self.force(place)
