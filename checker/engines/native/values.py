@@ -440,7 +440,7 @@ class Values:
         return self.fn.load(out)
 
     def _tabled(self, i: Num, t: Type) -> Val:
-        """The value of rank i in the table of its type; of a rank that is none (nobody will look, but it is loaded) some value."""
+        """The value of rank i in the table of its type; of a rank that is none, which nobody will look at, some value."""
         words = layout(t).words
         if not isinstance(i, int):
             i = self.fn.select(self.fn.icmp("ult", i, card(t)), i, 0)
