@@ -439,24 +439,29 @@ class Runner:
     def _crash(self, step: Step) -> Iterator[Way]:
         """What is volatile starts afresh; then the process restarts."""
         assert step.process
-        for way in self._with(Way((), self.state, self.net, {}), self._self(step.process)):
-            for v in self.model.vars.values():
-                if v.process == step.process and not self.durable(v):
-                    way = self._reset(v, way)
+        ways = list(self._with(Way((), self.state, self.net, {}), self._self(step.process)))
+        for v in self.model.vars.values():
+            if v.process == step.process and not self.durable(v):
+                ways = [after for way in ways for after in self._reset(v, way)]
+        for way in ways:
             yield from self.run(self.model.processes[step.process].on_restart, way)
 
     def durable(self, v: VarDecl) -> bool:
         d = self.decl
         return v.process is None or v.ghost or (v.durable and v.name not in d.volatile) or v.name in d.durable
 
-    def _reset(self, v: VarDecl, way: Way) -> Way:
-        here = self._here(way)
-        if v.choice:
-            (way,) = self._with(way, [(v.name + "#reset", v.cell)])
-            value = way.env[v.name + "#reset"]
-            way = replace(way, guards=_add(way.guards, here._inside(v.init, way.env)(value)))
-        else:
-            value = here.fit(v.cell, here.value(v.init, way.env))
+    def _reset(self, v: VarDecl, way: Way) -> Iterator[Way]:
+        """A variable with its initial value again, one way for each kind of value that may be chosen."""
+        if not v.choice:
+            here = self._here(way)
+            yield self._begun(v, way, here.fit(v.cell, here.value(v.init, way.env)))
+            return
+        for drawn in self._with(way, [(v.name + "#reset", v.cell)]):
+            value = drawn.env[v.name + "#reset"]
+            inside = self._here(drawn)._inside(v.init, drawn.env)(value)
+            yield self._begun(v, replace(drawn, guards=_add(drawn.guards, inside)), value)
+
+    def _begun(self, v: VarDecl, way: Way, value: Value) -> Way:
         me = way.env.get("self")
         if me is None:
             return replace(way, state={**way.state, v.name: value})
