@@ -468,11 +468,15 @@ class Expressions:
 
     def _op_mod(self, _: Apply, a: Value, b: Value) -> Value:
         """Where it goes round at most once; elsewhere it has no value here (`_goes_round`)."""
+        if isinstance(a, Lit) and isinstance(b, Lit) and b.n:
+            return Lit(a.n % b.n)
         self.w.goes_round = True
         back, less = self.w.plus(a, b, -1), self._before
         return self.w.merge(less(a, Lit(0)), self.w.plus(a, b, 1), self.w.merge(less(a, b), a, back))
 
     def _goes_round(self, a: Value, b: Value) -> F:
+        if isinstance(a, Lit) and isinstance(b, Lit):
+            return TRUE if b.n else FALSE
         once = both(negation(self._before(self.w.plus(a, b, 1), Lit(0))), self._before(self.w.plus(a, b, -1), b))
         return both(self._before(Lit(0), b), once)
 
