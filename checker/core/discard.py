@@ -13,7 +13,7 @@ from typing import Any
 
 from checker.core.ir import Apply, Assign, Const, Expr, Let, Local, Quant, Read, Send, SetOf, Stmt
 from checker.core.operators.table import FALSE, apply, both, either, fresh
-from checker.core.typed import elem, reads, rewrite, statements, subst
+from checker.core.typed import assigned, elem, reads, rewrite, statements, subst
 from checker.core.types import BOOL, Record, Union
 
 
@@ -59,7 +59,7 @@ def discarding(actions: Iterable[Any], discards: list[Discard]) -> list[Any]:
 def _removals(body: tuple[Stmt, ...], discards: list[Discard], known: dict[tuple[str, ...], Stmt]) -> list[Stmt]:
     inside = list(statements(body))
     sent = {s.message for s in inside if isinstance(s, Send)}
-    written = {s.var for s in inside if isinstance(s, Assign)}
+    written = assigned(body)
     concerned: dict[str, list[Discard]] = {}
     for d in discards:
         if d.message in sent or reads(d.useless) & written:

@@ -39,7 +39,7 @@ from checker.core.ir import (
 )
 from checker.core.operators import TABLE
 from checker.core.operators.table import FALSE, TRUE, apply, both, fresh, naming, number
-from checker.core.typed import build, elem, fit, statements, subst, within
+from checker.core.typed import assigned, build, elem, fit, statements, subst, within
 from checker.core.types import BOOL, BagOf, MapOf, Record, Seq, Set, Type, Union, values
 from checker.source import Span
 
@@ -290,9 +290,8 @@ class Lowering:
         return tuple(out)
 
     def _written(self, s: Stmt) -> set[str]:
-        inside = list(statements((s,)))
-        sent = {self.instance.messages[x.message].var for x in inside if isinstance(x, Send)}
-        return sent | {x.var for x in inside if isinstance(x, Assign)}
+        sent = {self.instance.messages[x.message].var for x in statements((s,)) if isinstance(x, Send)}
+        return sent | assigned((s,))
 
     def _inside(self, s: IfStmt | ForAll, known: Known) -> Stmt:
         """The statement with the blocks in it total."""

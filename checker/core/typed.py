@@ -6,12 +6,12 @@ with Fit here, so that every later pass can rely on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from operator import is_
 from typing import Any
 
-from checker.core.ir import Apply, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, Sent, SetOf, Stmt
+from checker.core.ir import Apply, Assign, Const, Expr, Fit, Fold, If, Let, Local, Mapping, Quant, Read, Sent, SetOf, Stmt
 from checker.core.operators import TABLE
 from checker.core.operators.sets import loose, most, trim
 from checker.core.operators.table import FALSE, TypeMismatch, fits, join, number
@@ -207,6 +207,11 @@ def statements(body: tuple[Stmt, ...]) -> Any:
         yield s
         for inner in (getattr(s, "then", ()), getattr(s, "orelse", ()), getattr(s, "body", ())):
             yield from statements(inner)
+
+
+def assigned(body: Iterable[Stmt]) -> set[str]:
+    """The variables that statements write."""
+    return {s.var for s in statements(tuple(body)) if isinstance(s, Assign)}
 
 
 def parts(e: Expr) -> tuple[Expr, ...]:

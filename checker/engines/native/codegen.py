@@ -37,10 +37,10 @@ from checker.core.layout import StateLayout, is_mask, layout, pack, rankable, un
 from checker.core.lower import Site, StepCheck
 from checker.core.operators import TABLE
 from checker.core.operators.table import TRUE, apply, number
-from checker.core.typed import reads
+from checker.core.typed import assigned, reads, statements
 from checker.core.types import BOOL, BagOf, Bool, Int, MapOf, Option, Set, Type, card, is_scalar, values
 from checker.engines.native.emit import Bit, Fn, Num, signed
-from checker.engines.native.filters import assigned, is_filter, write_filter
+from checker.engines.native.filters import is_filter, write_filter
 from checker.engines.native.lanes import in_lanes, over_sets
 from checker.engines.native.values import Mem, Module, Val, Values
 
@@ -491,7 +491,7 @@ class Actions(Expressions):
                 self.block(rest, env, fail, k)
             case LetStmt():
                 v = self.value(s.value, env)
-                v = self.snapshot(v) if self.dirty or _writes(rest) else self._once(v)
+                v = self.snapshot(v) if self.dirty or assigned(rest) else self._once(v)
                 self.block(rest, {**env, s.name: v}, fail, k)
             case Assign():
                 self._assign(s, env)
@@ -548,8 +548,8 @@ class Actions(Expressions):
         return total + 8
 
     def _if_stmt(self, s: IfStmt, rest: tuple[Stmt, ...], env: Env, fail: str, k: Callable[[Env], None]) -> None:
-        chooses = any(isinstance(x, Choose) for x in nested(s))
-        if not chooses and any(isinstance(x, Assign) for x in nested(s)):
+        chooses = any(isinstance(x, Choose) for x in statements((s,)))
+        if not chooses and assigned((s,)):
             self._materialise()
         then, orelse, join = (self.fn.fresh(x) for x in ("then", "else", "join"))
         self.branch(s.cond, then, orelse, env)
@@ -568,7 +568,7 @@ class Actions(Expressions):
 
     def _for_all(self, s: ForAll, env: Env, fail: str) -> None:
         cost = 2 + sum(map(self.costs, s.body))
-        if any(isinstance(x, Assign) for x in nested(s)):
+        if assigned((s,)):
             self._materialise()
 
         def body(x: Val, more: str) -> None:
@@ -716,19 +716,6 @@ class Actions(Expressions):
 def judging(steps: Any, costs: Costs) -> int:
     """What it costs to look at all step properties."""
     return sum(costs(p.expr) + sum(costs(c.cond) for c in p.checks) for p in steps)
-
-
-def nested(s: Stmt) -> list[Stmt]:
-    """The statements inside a statement, at any depth."""
-    out: list[Stmt] = []
-    for inner in (*getattr(s, "then", ()), *getattr(s, "orelse", ()), *getattr(s, "body", ())):
-        if isinstance(inner, Stmt):
-            out += [inner, *nested(inner)]
-    return out
-
-
-def _writes(body: tuple[Stmt, ...]) -> bool:
-    return any(isinstance(x, Assign) for s in body for x in (s, *nested(s)))
 
 
 def _reads(e: Expr, var: str, path: tuple[Any, ...]) -> bool:

@@ -10,7 +10,7 @@ Invariant: the slots stay sorted, for a part of a sorted sequence is sorted, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
 from math import prod
@@ -21,11 +21,11 @@ from checker.core.ir import Apply, Assign, Const, Expr, Local, Read, SetOf, Stmt
 from checker.core.layout import Array, is_mask, layout
 from checker.core.lower import Program
 from checker.core.operators.table import apply
-from checker.core.typed import parts, reads, rewrite, statements
+from checker.core.typed import assigned, parts, reads, rewrite
 from checker.core.types import Record, Set, Type, card, values
 from checker.engines.native.emit import Num, signed
 from checker.engines.native.lanes import LANES, Lanes, Stuck
-from checker.engines.native.values import Mem, Val
+from checker.engines.native.values import Mem, Val, ones
 
 if TYPE_CHECKING:
     from checker.engines.native.codegen import Expressions
@@ -58,11 +58,6 @@ def _ends_with(f: Assign, body: tuple[Stmt, ...]) -> bool:
     """Does the body leave nothing for the filter to take away, if there was nothing before?"""
     at = max((i for i, s in enumerate(body) if s == f), default=-1)
     return not assigned(body[at + 1 :]) & reads(f.value)
-
-
-def assigned(body: Iterable[Stmt]) -> set[str]:
-    """The variables that statements write."""
-    return {s.var for s in statements(tuple(body)) if isinstance(s, Assign)}
 
 
 # the code
@@ -190,11 +185,11 @@ def _pack(gen: Expressions, kept: Num, place: Val, array: Array, words: int) -> 
     sizes = [min(array.per, array.n - w * array.per) for w in range(words)]
     old = [fn.load(m.ptr, first + w) for w in range(words)]
     for w, size in enumerate(sizes):
-        fn.store(fn.bin("and", old[w], signed(~(_ones(size * array.bits) << low))), m.ptr, first + w)
+        fn.store(fn.bin("and", old[w], signed(~(ones(size * array.bits) << low))), m.ptr, first + w)
     before: Num = 0
     for w, size in enumerate(sizes):
-        stay = fn.bin("and", fn.bin("lshr", kept, w * array.per), _ones(size))
-        bits = fn.bin("mul", fn.deposit(stay, sum(1 << low + j * array.bits for j in range(size))), _ones(array.bits))
+        stay = fn.bin("and", fn.bin("lshr", kept, w * array.per), ones(size))
+        bits = fn.bin("mul", fn.deposit(stay, sum(1 << low + j * array.bits for j in range(size))), ones(array.bits))
         _append(gen, fn.extract(old[w], bits), before, m.ptr, first, low, array, words)
         before = fn.bin("add", before, fn.popcount(stay))
 
@@ -204,7 +199,7 @@ def _append(gen: Expressions, found: Num, before: Num, ptr: str, first: int, low
     fn, width = gen.fn, array.per * array.bits
     at = fn.bin("udiv", before, array.per)
     by = fn.bin("mul", fn.bin("sub", before, fn.bin("mul", at, array.per)), array.bits)
-    here = fn.bin("and", fn.bin("shl", found, by), signed(_ones(width)))
+    here = fn.bin("and", fn.bin("shl", found, by), signed(ones(width)))
     _or_into(gen, ptr, fn.bin("add", at, first), fn.bin("shl", here, low))
     if words > 1 and before != 0:
         rest = fn.select(fn.icmp("eq", by, 0), 0, fn.bin("lshr", found, fn.bin("sub", width, by)))
@@ -214,10 +209,6 @@ def _append(gen: Expressions, found: Num, before: Num, ptr: str, first: int, low
 
 def _or_into(gen: Expressions, ptr: str, word: Num, bits: Num) -> None:
     gen.fn.store(gen.fn.bin("or", gen.fn.load(ptr, word), bits), ptr, word)
-
-
-def _ones(n: int) -> int:
-    return (1 << n) - 1
 
 
 def _moved(gen: Expressions, e: SetOf, place: Val, kept: Num | None) -> None:
@@ -240,4 +231,4 @@ def _moved(gen: Expressions, e: SetOf, place: Val, kept: Num | None) -> None:
     gen.truncate(place, fn.load(left), n)
 
 
-__all__ = ["assigned", "is_filter", "settled", "write_filter"]
+__all__ = ["is_filter", "settled", "write_filter"]
