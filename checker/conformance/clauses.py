@@ -25,6 +25,7 @@ from checker.core.sequences import common as compared
 from checker.core.typed import parts
 from checker.core.types import Int, Option, Seq, Tuple, Type, Value, card, values
 
+FIRST, END = "first", "end"  # no name of a spec: those are numbered
 FEW = 64  # a quantifier over so many processes is looked at case by case
 
 Valued = Callable[[Expr, dict[str, Value]], Value]  # of an expression, with these names
@@ -32,8 +33,8 @@ Valued = Callable[[Expr, dict[str, Value]], Value]  # of an expression, with the
 
 @dataclass(frozen=True)
 class Input:
-    """What a body depends on besides the index.  kind: "items" of a sequence, at the index + `offset`; a "bound" that the index
-    is compared with; or any other "value".  `names`: what quantifiers in the body give it."""
+    """What a body depends on besides the index.  kind: "items" of a sequence, up to the index + `offset`; a "bound" that the
+    index is compared with; or any other "value".  `names`: what quantifiers in the body give it."""
 
     kind: str
     expr: Expr
@@ -41,21 +42,22 @@ class Input:
     names: tuple[tuple[str, Value], ...] = ()
 
     def same_until(self, old: Any, new: Any) -> int:
-        """Up to which index nothing is otherwise, with these two."""
+        """Before which index nothing is otherwise, with these two."""
         if old is new or (self.kind != "items" and old == new):
             return 1 << 62
         if self.kind == "items":
-            return common(old, new) - max(self.offset, 0)
-        return min(old, new) - 1 if self.kind == "bound" else 0
+            return common(old, new) - self.offset
+        return min(old, new) if self.kind == "bound" else 0
 
 
 @dataclass
 class Scan:
-    """The index, the sequence, and what the body depends on."""
+    """The index, the sequence, what the body depends on, and that the body is true of the indices from FIRST to END."""
 
     name: str
     over: Expr
     inputs: list[Input]
+    rest: Expr
     known: dict[int, tuple[tuple[Any, ...], int]] = field(default_factory=dict)  # row → the inputs, and how far it is true
 
     def exprs(self) -> tuple[Expr, ...]:
@@ -82,6 +84,8 @@ class Prefix:
             return None
         if m != n or a is b:
             return bool(m == n)
+        if type(a) is Shared and type(b) is Shared and (both := together(a, b)) is not None:
+            return bool(both >= n)
         before = self.known.get(id(row))
         if before and before[2] >= n and before[0] is a and before[1] is b:
             return True
@@ -146,9 +150,8 @@ class Clause:
             for x, a, b in zip(scan.inputs, old, found[1:], strict=True):
                 if a is not b and (until := x.same_until(a, b)) < start:
                     start = until
-        for i in range(max(0, start), n):
-            if not value(self.body, {**row, scan.name: i}):
-                return False
+        if start < n and not value(scan.rest, {**row, FIRST: max(0, start), END: n}):
+            return False
         scan.known[id(row)] = found[1:], n
         return True
 
@@ -191,9 +194,20 @@ def _frame(guard: Expr | None, of: Scan | Prefix | None) -> Expr | None:
     if of is None:
         return None
     exprs = of.exprs()
-    t = Tuple(tuple(e.type for e in exprs))
-    all_ = Apply(t, "tuple", exprs)
-    return If(Option(t), guard, all_, Const(Option(t), None)) if guard is not None else all_
+    all_ = _together(exprs)
+    t = Option(all_.type)
+    return If(t, guard, all_, Const(t, None)) if guard is not None else all_
+
+
+def _together(exprs: tuple[Expr, ...]) -> Expr:
+    """The tuple of some expressions; what all of them name is named once."""
+    first = exprs[0]
+    if isinstance(first, Let):
+        inner = [e.body for e in exprs if isinstance(e, Let) and (e.name, e.value) == (first.name, first.value)]
+        if len(inner) == len(exprs):
+            body = _together(tuple(inner))
+            return replace(first, type=body.type, body=body)
+    return Apply(Tuple(tuple(e.type for e in exprs)), "tuple", exprs)
 
 
 def _length(s: Expr) -> Expr:
@@ -233,9 +247,16 @@ def _split(e: Expr, binders: tuple[tuple[str, Type], ...], guards: tuple[Expr, .
         case Quant(kind="forall", name=n, domain=Apply(op="indices", args=(over,)), body=body) if isinstance(
             over.type, Seq
         ) and not _asks(body):
-            yield binders, guards, body, Scan(n, over, list(dict.fromkeys(_inputs(body, n))))
+            yield binders, guards, body, _scan(e, n, over, body)
         case _:
             yield binders, guards, e, None
+
+
+def _scan(e: Quant, i: str, over: Expr, body: Expr) -> Scan:
+    """`forall i in indices(over): body`.  What reads nothing is the same in a row for ever."""
+    t = Int(0, None)
+    rest = replace(e, domain=Apply(e.domain.type, "range", (Local(t, FIRST), Local(t, END))))
+    return Scan(i, over, [x for x in dict.fromkeys(_inputs(body, i)) if any(_reads(x.expr))], rest)
 
 
 def _inward(e: Expr) -> Expr:
@@ -278,7 +299,7 @@ def _inputs(e: Expr, i: str, names: tuple[tuple[str, Value], ...] = ()) -> Itera
         return
     match e:
         case Apply(op="index", args=(s, at)) if isinstance(s.type, Seq) and i not in free(s) and _offset(at, i) is not None:
-            yield Input("items", s, _offset(at, i) or 0, mine)
+            yield Input("items", s, max(_offset(at, i) or 0, 0), mine)
         case Apply(op="lt" | "le" | "gt" | "ge", args=(a, b)) if _offset(a, i) == 0 and i not in free(b):
             yield Input("bound", b, 0, mine)
         case Apply(op="lt" | "le" | "gt" | "ge", args=(a, b)) if _offset(b, i) == 0 and i not in free(a):

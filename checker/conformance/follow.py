@@ -118,6 +118,7 @@ class Follower:
         self.steps_kept = [p for p in rest if p.property.kind == "step"]
         self.touched: Counter[str] = Counter()  # after so many steps each invariant might have been otherwise
         self.started: set[Value] = set()
+        self.owned: dict[str, list[tuple[str, bool]]] = {}  # process → its variables, and whether each process has its own
         self.witnesses: dict[str, int] = {}
         self.taken = 0
 
@@ -130,8 +131,11 @@ class Follower:
 
     def own(self, process: str, me: Value) -> State:
         """The variables of one process, by name."""
-        found = [v for v in self.instance.vars.values() if v.process == process and not v.ghost]
-        return {v.name: self.state[v.name][me] if v.keyed else self.state[v.name] for v in found}
+        state, mine = self.state, self.owned.get(process)
+        if mine is None:
+            of = [v for v in self.instance.vars.values() if v.process == process and not v.ghost]
+            mine = self.owned[process] = [(v.name, v.keyed) for v in of]
+        return {n: state[n][me] if keyed else state[n] for n, keyed in mine}
 
     def take(
         self, step: Step, me: Value, params: tuple[Value, ...], received: Rec | None, choose: Callable[[int], Value]

@@ -23,7 +23,7 @@ from checker.conformance.follow import Finding, Follower, NotEnabled
 from checker.conformance.lines import Line, Log
 from checker.conformance.order import Event, Ordering
 from checker.conformance.reasons import obstacle
-from checker.conformance.written import Unwritten, Written
+from checker.conformance.written import NO_VALUE, Unwritten, Written
 from checker.core.bind import Instance
 from checker.core.ir import base_name
 from checker.core.local import bind_local
@@ -136,6 +136,10 @@ class Replay:
         for a in self.instance.actions:
             if a.receive:
                 self.handlers.setdefault(a.receive.message, set()).add(a.process)
+        self.contents = {
+            m.name: [(n, self.written.reader(t)) for n, t in m.payload.fields] for m in self.instance.messages.values()
+        }
+        self.takers = {m: [(n.name, n.party) for n in self.nodes.values() if n.process in ps] for m, ps in self.handlers.items()}
         self.sent: dict[str, Sent] = {}
         self.channels: dict[tuple[str, str], list[str]] = {}  # fifo: the ids on their way, in order
         self.keeps = self.instance.network == "set"
@@ -401,10 +405,13 @@ class Replay:
         declared = self.instance.messages.get(str(d.get("message")))
         if declared is None:
             raise Rejected("message", f"{self.instance.model.name} has no message `{d.get('message')}`")
-        missing = [n for n, _ in declared.payload.fields if n not in d]
-        if missing:
-            raise Rejected("message", f"{declared.name} has a field `{missing[0]}`")
-        return declared.name, tuple(self.value(t, d[n], n) for n, t in declared.payload.fields)
+        try:
+            return declared.name, tuple([read(d[n]) for n, read in self.contents[declared.name]])
+        except NO_VALUE:  # which one?
+            missing = [n for n, _ in declared.payload.fields if n not in d]
+            if missing:
+                raise Rejected("message", f"{declared.name} has a field `{missing[0]}`") from None
+            return declared.name, tuple(self.value(t, d[n], n) for n, t in declared.payload.fields)
 
     def _whole(self, m: Sent) -> Rec:
         decl = self.instance.messages[m.message]
@@ -416,9 +423,8 @@ class Replay:
         items = [x for x in given if isinstance(x, dict)] if isinstance(given, list) else []
         clock = self._packed(d.get("clock")) if items else b""
         found = [Sent(node.name, str(x.get("to")), *self._content(x), clock) for x in items]
-        wanted = Counter(w for m in messages for w in self._copies(m))
-        have = Counter(s.what for s in found)
-        if have != wanted:
+        all_, told = [w for m in messages for w in self._copies(m)], [s.what for s in found]
+        if told != all_ and (have := Counter(told)) != (wanted := Counter(all_)):
             more = [f"the log has {self._named(w)}, which the spec does not send here" for w in have - wanted]
             less = [f"the spec sends {self._named(w)}, which the log does not have" for w in wanted - have]
             raise Rejected("message", *more, *less)
@@ -444,9 +450,9 @@ class Replay:
         decl = self.instance.messages[m.name]
         n = len(decl.payload.fields)
         to = m.values[n] if decl.to else None
-        for node in self.nodes.values():
-            if node.process in self.handlers.get(m.name, ()) and (to is None or node.party == to):
-                yield node.name, m.name, m.values[:n]
+        for name, party in self.takers.get(m.name, ()):
+            if to is None or party == to:
+                yield name, m.name, m.values[:n]
 
     def _shown(self, m: Sent) -> str:
         return self.display.message(Rec(m.message, m.fields), ends=False)
@@ -463,7 +469,7 @@ class Replay:
             raise Rejected("state", "it has no `state`")
         if more := [v for v in state if v not in now]:
             raise Rejected("state", f"{node.process} has no variable `{more[0]}`")
-        changed = {v for v, x in now.items() if v not in before or not same(before[v], x)}
+        changed = {v for v, x in now.items() if v not in before or (before[v] is not x and not same(before[v], x))}
         for v in sorted(changed | state.keys()):
             if v not in state:
                 raise Rejected("state", f"`{v}` becomes {self._told(v, now[v])} in the spec, and the log does not say so")
@@ -517,14 +523,16 @@ class Replay:
         clock, before = d.get("clock"), node.clock
         if not isinstance(clock, dict) or type(clock.get(node.name)) is not int:
             raise Rejected("order", f"the vector clock has nothing for {node.name} itself")
-        if not all(n in self.nodes and type(k) is int and 0 < k < 1 << 63 for n, k in clock.items()):
+        if [k for n, k in clock.items() if n not in self.nodes or type(k) is not int or not 0 < k < 1 << 63]:
             raise Rejected("order", f"the vector clock counts the steps of {', '.join(self.nodes)}")
         if starts and clock[node.name] <= before.get(node.name, 0):
             raise Rejected("order", f"the vector clock of {node.name} does not go on")
         if not starts:
             seen = self._unpacked(received.clock) if received else {}
-            want = {n: max(before.get(n, 0), seen.get(n, 0)) for n in before.keys() | seen.keys()}
-            want[node.name] = before.get(node.name, 0) + 1
+            want = {**before, node.name: before.get(node.name, 0) + 1}
+            for n, k in seen.items():
+                if k > want.get(n, 0):
+                    want[n] = k
             if clock != want:
                 raise Rejected("order", f"the vector clock should be {dict(sorted(want.items()))}: a line is missing, or altered")
         node.clock = clock

@@ -31,6 +31,9 @@ from checker.core.types import (
 )
 from checker.display import Display
 
+NO_VALUE = TypeError, ValueError, KeyError, AttributeError  # what is raised where JSON is no value
+FEW = 1000  # identities of a sort are kept by their names up to so many
+
 
 class Unwritten(Exception):
     """JSON that is no value of the type that is wanted."""
@@ -52,14 +55,18 @@ class Written:
 
     def read(self, t: Type, j: Any) -> Value:
         """The value of type t.  Raises Unwritten."""
+        try:
+            return self.reader(t)(j)
+        except NO_VALUE:
+            text = repr(j)
+            raise Unwritten(f"{text if len(text) < 60 else text[:58] + ' …'} is no {show(t)}") from None
+
+    def reader(self, t: Type) -> Callable[[Any], Value]:
+        """What reads values of one type.  It raises one of NO_VALUE."""
         known = self.quick.get(id(t))  # types are large to hash
         if known is None:
             known = self.quick[id(t)] = t, self._quick(t)
-        try:
-            return known[1](j)
-        except (TypeError, ValueError, KeyError, AttributeError):
-            text = repr(j)
-            raise Unwritten(f"{text if len(text) < 60 else text[:58] + ' …'} is no {show(t)}") from None
+        return known[1]
 
     def _quick(self, t: Type) -> Callable[[Any], Value]:
         """What reads values of one type: what is common without a look at the type.  It raises ValueError and the like."""
@@ -76,6 +83,17 @@ class Written:
             case Enum(_, members):
                 known = {m: m for m in members}
                 return lambda j: known[j]
+            case Bool():
+                return lambda j: j if type(j) is bool else whole(None)
+            case Sort(s, int(size)) if size <= FEW:
+                identities = {self.display.identity(Id(s, i)): Id(s, i) for i in range(size)}
+                return lambda j: identities[j]
+            case Set(e, None) if card(e) <= FEW:
+                element = self._quick(e)
+                return lambda j: frozenset([element(x) for x in j]) if type(j) is list else whole(None)
+            case MapOf(k, e) if card(k) <= FEW:
+                keys, goes = self.keys(k), self._quick(e)
+                return lambda j: Map((keys[x], goes(y)) for x, y in j.items()) if len(j) == len(keys) else whole(None)
             case Option(e):
                 inner = self._quick(e)
                 return lambda j: None if j is None else inner(j)
