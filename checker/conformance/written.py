@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from checker.core.bind import Instance
@@ -88,6 +89,8 @@ class Written:
             case Sort(s, int(size)) if size <= FEW:
                 identities = {self.display.identity(Id(s, i)): Id(s, i) for i in range(size)}
                 return lambda j: identities[j]
+            case Sort():
+                return lru_cache(FEW)(whole)  # what is new to one node is soon new to the others
             case Set(e, None) if card(e) <= FEW:
                 element = self._quick(e)
                 return lambda j: frozenset([element(x) for x in j]) if type(j) is list else whole(None)
