@@ -1,12 +1,14 @@
 """How fast a record of a run is held against its spec, all invariants included, and how much memory that takes.
 
-    python benchmarks/validate.py [PROTOCOL] [LINES...]        (default: raft 10000 100000)
+    python benchmarks/validate.py [PROTOCOL] [LINES...] [--clients N]        (default: raft 10000 100000 --clients 0)
 
-Each record is simulated (seed 1), validated in a process of its own, and thrown away.  Seconds are those of the processor.
+With clients the logs of the nodes grow; without, they only send heartbeats.  Each record is simulated (seed 1), validated in a
+process of its own, and thrown away.  Seconds are those of the processor.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -16,11 +18,12 @@ from pathlib import Path
 SPECTRACE = [sys.executable, "-m", "impl"]
 
 
-def record(protocol: str, lines: int, file: Path) -> int:
+def record(protocol: str, lines: int, clients: int, file: Path) -> int:
     """Records a run of about so many lines; how many there are."""
     seconds = 10.0
     while True:
         argv = ["run", protocol, "--simulate", "--seed", "1", "--no-check", "--duration", f"{seconds}s", "--record", str(file)]
+        argv += ["--clients", str(clients)] if clients else []
         subprocess.run([*SPECTRACE, *argv], check=True, stdout=subprocess.DEVNULL)
         with file.open("rb") as f:
             found = sum(1 for _ in f)
@@ -41,13 +44,18 @@ def measured(argv: list[str]) -> tuple[float, float]:
 
 
 def main() -> None:
-    protocol, sizes = (sys.argv[1:2] or ["raft"])[0], [int(x) for x in sys.argv[2:]] or [10_000, 100_000]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("protocol", nargs="?", default="raft")
+    parser.add_argument("lines", nargs="*", type=int, default=[10_000, 100_000])
+    parser.add_argument("--clients", type=int, default=0)
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for size in sizes:
+        for size in args.lines:
             file = Path(folder) / "run.ndjson"
-            lines = record(protocol, size, file)
-            seconds, memory = measured([*SPECTRACE, "validate", protocol, str(file)])
-            print(f"{protocol}: {lines:,} lines, {seconds:.1f} s, {lines / seconds:,.0f} lines/s, {memory:.0f} MB", flush=True)
+            lines = record(args.protocol, size, args.clients, file)
+            seconds, memory = measured([*SPECTRACE, "validate", args.protocol, str(file)])
+            rate = f"{lines / seconds:,.0f} lines/s"
+            print(f"{args.protocol}: {lines:,} lines, {seconds:.1f} s, {rate}, {memory:.0f} MB", flush=True)
 
 
 if __name__ == "__main__":
