@@ -1,6 +1,9 @@
 """`python -m checker`: the command line."""
 
-from checker.cli import main
+import signal
 
 if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until `run`, where it is heard
+    from checker.cli import main
+
     main()

@@ -11,6 +11,7 @@ violated, 14 trace rejected, 20 unknown, 70 a bug in here, 71 engines disagree, 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -566,6 +567,7 @@ def main() -> NoReturn:
 def run(argv: list[str]) -> int:
     """Runs one command; the exit code.  What people did wrong becomes words here."""
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # impl/start.py
         return _dispatch(argv)
     except (Unwritable, SystemExit):
         raise
@@ -584,7 +586,9 @@ def run(argv: list[str]) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     try:
-        code = app(args=argv, prog_name="spectrace", standalone_mode=False)
+        command = typer.main.get_command(app)
+        with command.make_context("spectrace", list(argv)) as context:  # `app` itself ends at Ctrl-C without a word
+            code = command.invoke(context)
         return code if isinstance(code, int) else 0
     except typer.Exit as done:
         return int(done.exit_code)

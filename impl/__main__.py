@@ -1,6 +1,6 @@
 """`python -m impl`: the command line with everything in it."""
 
-from impl.cli import main
+from impl.start import main
 
 if __name__ == "__main__":
     main()

@@ -332,7 +332,7 @@ class Host:
         if isinstance(found, Ready):
             self._take(found)
             self._work()
-        if not found or (self.replica and not self.replica.executes):
+        if (not found or (self.replica and not self.replica.executes)) and not writer.is_closing():
             writer.write(frame([c.number, False, None]))
 
     def _again_from(self, source: str, number: int, body: bytes) -> None:
@@ -389,10 +389,10 @@ class Host:
         listener = asyncio.create_task(self._acknowledge(link, reader))
         listener.add_done_callback(lambda _: link.wake.set())
         try:
-            while not listener.done():
+            while not listener.done() and not writer.is_closing():
                 link.wake.clear()
-                for data in self._due(link):
-                    writer.write(data)
+                if data := self._due(link):
+                    writer.write(b"".join(data))  # of many writes to a broken connection asyncio complains
                 await writer.drain()
                 await link.wake.wait()
         finally:

@@ -72,6 +72,32 @@ def test_interrupt_in_text():
     assert "Traceback" not in err and err.endswith("\x1b[2K")
 
 
+EARLY = """
+import os, signal, sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "checker.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+"""
+
+
+@pytest.mark.parametrize(
+    "begin", ["from impl.start import main; main()", "import runpy; runpy.run_module('checker', {}, '__main__')"]
+)
+def test_interrupt_while_it_is_still_being_imported(begin: str):
+    made = [sys.executable, "-c", EARLY + begin, "list"]
+    done = subprocess.run(made, capture_output=True, text=True, env=environment(), cwd=HERE / "specs", timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
+def test_interrupt_before_there_is_a_verdict_is_said():
+    late = EARLY.replace("checker.cli", "checker.engines.native.search")
+    made = [sys.executable, "-c", late + "from impl.start import main; main()", "check", "lock.spec", "--json"]
+    done = subprocess.run(made, capture_output=True, text=True, env=environment(), cwd=HERE / "specs", timeout=60)
+    assert done.returncode == 130 and json.loads(done.stdout)["error"]["kind"] == "interrupted"
+
+
 def test_closed_pipe_is_no_error():
     p = start("show", "two_phase_commit")
     assert p.stdout is not None and p.stderr is not None
