@@ -257,6 +257,8 @@ def read_itf(data: bytes, name: str) -> dict[str, Any]:
         found = msgspec.json.decode(data)
     except msgspec.DecodeError as why:
         raise Mistake(f"{name} is not JSON: {why}") from None
+    except RecursionError:
+        raise Mistake(f"{name} is nested too deep") from None
     states = found.get("states") if isinstance(found, dict) else None
     if not isinstance(states, list) or not all(isinstance(s, dict) for s in states):
         raise Mistake(f"{name} is not an ITF trace: it has no list of states")

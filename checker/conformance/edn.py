@@ -21,6 +21,9 @@ WORDS = {"nil": None, "true": True, "false": False}
 COLUMNS = re.compile(r"(?:^|.*?\s)(\S+)\s+:(invoke|ok|fail|info)\s+:(\S+)(?:\s+(.*))?$")
 
 
+MOST = 4300  # digits; what has more is no number to Python
+
+
 class NotEdn(Exception):
     """Text that is no EDN.  `line`: where."""
 
@@ -112,7 +115,7 @@ def _form(line: int, kind: str, text: str, tokens: Iterator[tuple[int, str, str]
 def _atom(text: str) -> Any:
     if text in WORDS:
         return WORDS[text]
-    if NUMBER.match(text):
+    if NUMBER.match(text) and len(text) < MOST:
         digits = text.rstrip("NM")
         return int(digits) if re.fullmatch(r"[-+]?\d+", digits) else digits if "/" in digits else float(digits)
     return text.lstrip(":")

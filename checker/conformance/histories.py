@@ -107,6 +107,8 @@ def _array(log: Log, data: bytes) -> Iterator[Line]:
         items = msgspec.json.decode(data)
     except msgspec.DecodeError as why:
         raise Mistake(f"{log.name}: not JSON: {why}") from None
+    except RecursionError:
+        raise Mistake(f"{log.name}: nested too deep") from None
     for n, x in enumerate(items, 1):
         if not isinstance(x, dict):
             raise Mistake(f"{log.name}: element {n} is no object", HINT)
@@ -119,6 +121,8 @@ def _edn(log: Log, data: bytes) -> Iterator[Line]:
         found = [(n, plain(x)) for n, x in forms(text)] if data.lstrip()[:1] in (b"{", b"[", b"#", b";") else list(columns(text))
     except UnicodeDecodeError:
         raise Mistake(f"{log.name}: this is no text", HINT) from None
+    except RecursionError:
+        raise Mistake(f"{log.name}: nested too deep", HINT) from None
     except NotEdn as why:
         raise Mistake(f"{log.name}:{why.line}: not EDN: {why}", HINT) from None
     if not found:

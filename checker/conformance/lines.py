@@ -22,6 +22,7 @@ import msgspec
 from checker.settings import Mistake
 
 Raw = bytes
+MARK = b"\xef\xbb\xbf"  # some write it before UTF-8
 PAUSE = 0.1  # seconds between two looks at a log that is followed
 
 
@@ -74,7 +75,7 @@ class Log:
         """All of it.  Raises Mistake."""
         try:
             with self.open() as f:
-                return f.read()
+                return f.read().removeprefix(MARK)
         except (OSError, EOFError) as why:
             raise Mistake(f"{self.name}: {_reason(why)}") from None
 
@@ -109,6 +110,8 @@ class Log:
         try:
             with self.open() as f:
                 for number, raw in enumerate(self._rows(f), 1):
+                    if number == 1 and raw[:2] in (b"\xff\xfe", b"\xfe\xff", MARK[:2]):
+                        raw = self._unmarked(raw)
                     if raw.isspace():
                         continue
                     try:
@@ -123,8 +126,16 @@ class Log:
                     yield Line(self.name, number, data)
         except (msgspec.DecodeError, UnicodeDecodeError) as why:
             raise Mistake(f"{self.name}:{number}: not JSON: {why}") from None
+        except RecursionError:
+            raise Mistake(f"{self.name}:{number}: nested too deep") from None
         except (OSError, EOFError) as why:
             raise Mistake(f"{self.name}: after line {number}: {_reason(why)}") from None
+
+    def _unmarked(self, raw: Raw) -> Raw:
+        """A first line without what says how it is encoded."""
+        if raw.startswith(MARK):
+            return raw.removeprefix(MARK) or b"\n"
+        raise Mistake(f"{self.name}:1: this is UTF-16", "a log is UTF-8")
 
 
 def _cut(raw: bytes) -> str:

@@ -90,10 +90,6 @@ class Sent:
     fields: tuple[Value, ...]
     clock: bytes = field(compare=False)
 
-    @property
-    def what(self) -> tuple[str, str, tuple[Value, ...]]:
-        return self.target, self.message, self.fields
-
 
 def is_record(log: Log) -> bool:
     """Is it what `spectrace run` wrote?"""
@@ -422,17 +418,16 @@ class Replay:
         """Are the messages that left those that the spec sends?"""
         items = [x for x in given if isinstance(x, dict)] if isinstance(given, list) else []
         clock = self._packed(d.get("clock")) if items else b""
-        found = [Sent(node.name, str(x.get("to")), *self._content(x), clock) for x in items]
-        all_, told = [w for m in messages for w in self._copies(m)], [s.what for s in found]
+        all_, told = [w for m in messages for w in self._copies(m)], [(str(x.get("to")), *self._content(x)) for x in items]
         if told != all_ and (have := Counter(told)) != (wanted := Counter(all_)):
             more = [f"the log has {self._named(w)}, which the spec does not send here" for w in have - wanted]
             less = [f"the spec sends {self._named(w)}, which the log does not have" for w in wanted - have]
             raise Rejected("message", *more, *less)
-        for x, s in zip(items, found, strict=True):
+        for x, what in zip(items, all_ if told == all_ else told, strict=True):  # those of the spec are kept anyway
             self._identified(x.get("id"), node)
-            self.sent[x["id"]] = s
+            self.sent[x["id"]] = Sent(node.name, *what, clock)
             if self.instance.network == "fifo":
-                self.channels.setdefault((s.source, s.target), []).append(x["id"])
+                self.channels.setdefault((node.name, what[0]), []).append(x["id"])
 
     def _identified(self, mid: Any, node: Node) -> None:
         """A node numbers its messages, from each of its starts on: NODE.START.NUMBER."""
@@ -449,10 +444,10 @@ class Replay:
         """Who gets a message."""
         decl = self.instance.messages[m.name]
         n = len(decl.payload.fields)
-        to = m.values[n] if decl.to else None
+        to, fields = m.values[n] if decl.to else None, m.values[:n]
         for name, party in self.takers.get(m.name, ()):
             if to is None or party == to:
-                yield name, m.name, m.values[:n]
+                yield name, m.name, fields
 
     def _shown(self, m: Sent) -> str:
         return self.display.message(Rec(m.message, m.fields), ends=False)

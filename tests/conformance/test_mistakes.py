@@ -32,6 +32,8 @@ LOGS = {
     "unknown member": (LINE.replace("prepared", "preparred"), "log.ndjson:1: `state`"),
     "wrong kind": (LINE.replace('"prepared"', "[1]"), "log.ndjson:1: `state`: [1] is no RMState"),
     "no rule": ('{"ev": "other"}', "no [[event]]"),
+    "too deep": (LINE + "\n" + "[" * 100_000, "log.ndjson:2: nested too deep"),
+    "utf-16": ("\udcff\udcfe{", "log.ndjson:1: this is UTF-16"),
     "not utf-8": ("\udcff", "log.ndjson:1: not JSON"),
 }
 BINDINGS = {
@@ -66,6 +68,12 @@ def said(folder: Path, log: str, binding: str) -> str:
 def test_log(name: str, tmp_path: Path) -> None:
     log, text = LOGS[name]
     assert text in said(tmp_path, log, GOOD)
+
+
+def test_a_mark_before_utf_8(tmp_path: Path) -> None:
+    file = tmp_path / "log.ndjson"
+    file.write_text(LINE, "utf-8-sig")
+    assert validate(checker.load("two_phase_commit"), [str(file)], parse(GOOD, "binding.toml")).exit == 0
 
 
 @pytest.mark.parametrize("name", BINDINGS)
