@@ -30,7 +30,7 @@ from impl.runtime.simulate import Outcome, Simulation
 PROTOCOLS = ("raft", "zab", "multi_paxos", "paxos")
 FAULTS = "crash=3,partition=5,loss,duplicate,drift,delay"
 SHORT = 5.0  # simulated seconds with all properties
-SIZES = {"multi_paxos": {"slots": 16}}
+SIZES = {"multi_paxos": {"slots": 400}}  # more than there are requests: with the last slot it stops
 
 
 def simulated(name: str, seconds: float, clients: int, faults: str) -> None:

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations_with_replacement, product
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import ref
 
 if TYPE_CHECKING:
     from checker.core.ir import Expr
 
 Value = Any
+MANY = 16  # a map of so many keys is large
 
 
 class Id(NamedTuple):
@@ -40,11 +42,13 @@ class Rec(NamedTuple):
 
 
 class Map(dict[Value, Value]):
-    """A total map: immutable, hashable, and as quick to look into as any dict."""
+    """A total map: immutable, hashable, and as quick to look into as any dict.  A large one knows from which others it was made
+    lately and by which key it differs from each, so that what is new in it is found without a look at all of it."""
 
-    __slots__ = ("_hash",)
+    __slots__ = ("__weakref__", "_hash", "_made")
 
     _hash: int
+    _made: tuple[tuple[ref[Map], Value], ...]  # the last first; the maps are not kept alive by this
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Map) and dict.__eq__(self, other)
@@ -73,13 +77,27 @@ class Map(dict[Value, Value]):
     def new(self, old: Map) -> list[tuple[Value, Value]]:
         """The pairs whose values are other objects than in a map with the same keys."""
         before = old.get
+        if (key := self._only(old)) is not None:
+            return [(key, self[key])] if self[key] is not before(key) else []
         return [pair for pair in self.items() if pair[1] is not before(pair[0])]
 
     def set(self, key: Value, value: Value) -> Map:
         """The same map with `key` going to `value`."""
         found = Map(self)
         dict.__setitem__(found, key, value)
+        if len(self) >= MANY:
+            found._made = ((ref(self), key), *getattr(self, "_made", ())[:2])
         return found
+
+    def _only(self, old: Map) -> Value | None:
+        """The only key whose value may be another than in the map that this one was made from, if that is known."""
+        made: tuple[tuple[ref[Map], Value], ...] = getattr(self, "_made", ())
+        for before, key in made:
+            if key != made[0][1]:
+                return None
+            if before() is old:
+                return key
+        return None
 
 
 class Bag(Mapping[Value, int]):
