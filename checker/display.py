@@ -70,7 +70,7 @@ class Display:
             return (
                 "{" + ", ".join(sorted((self.value(k, inside) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural)) + "}"
             )
-        if type(v) is tuple:
+        if isinstance(v, tuple):
             parts = t.elems if isinstance(t, Tuple) else (inside,) * len(v)
             return self._list("()" if isinstance(t, Tuple) else "[]", v, parts)
         return str(v)
