@@ -73,7 +73,10 @@ def _sizes(model: Model, binding: Binding, logs: list[Log], reader: Reader) -> t
         if isinstance(v, dict):
             v = found[key]
         if key in model.sorts and isinstance(v, list):
-            names[key] = tuple(dict.fromkeys(text_of(x) for x in v)) or (f"{key}1",)
+            every = [text_of(x) for x in v]
+            if v is binding.sizes[key] and (twice := [x for i, x in enumerate(every) if x in every[:i]]):
+                raise binding.mistake(f"`{key}` has the name `{twice[0]}` twice", key)
+            names[key] = tuple(dict.fromkeys(every)) or (f"{key}1",)
             v = len(names[key])
         elif not isinstance(v, int | bool | str):
             raise binding.mistake(f"`{key}` of [sizes] is a number, a list of names, or found in the trace", key)

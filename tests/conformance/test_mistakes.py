@@ -48,6 +48,7 @@ BINDINGS = {
     "bad field": (GOOD.replace('"state"', '"state +"'), "binding.toml:7: `state +` is no expression over fields"),
     "forbidden": (GOOD.replace('"state"', '"open(state)"'), "there is no function `open`"),
     "unknown size": (GOOD.replace("RM = [", "RN = ["), "`RN` is no sort or parameter"),
+    "a name twice": (GOOD.replace('"b"', '"a"'), "binding.toml:3: `RM` has the name `a` twice"),
     "unknown message": (GOOD + "[message.Prepaired]", "has no message `Prepaired`"),
     "unknown order": (GOOD + "[order]\nby = 'luck'", "not by `luck`"),
     "no events": ("[sizes]\nRM = 3", "it has no [[event]]"),
