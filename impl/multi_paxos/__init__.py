@@ -32,7 +32,7 @@ PROTOCOL = Protocol(
         "Begin": Timer(0.5, 1.5, resets=("Begin",), unless=led),
         "Miss": Timer(0.1, 0.2),
     },
-    sizes={"ballots": 1 << 40, "slots": 64, "Command": VALUES},
+    sizes={"ballots": 1 << 40, "slots": 1000, "Command": VALUES},
     pulse=pulse,
     service=Service(
         "Propose", "c", "Command", lambda state, me: state["phase"] == "leading", Entries("log", None, 0), replica="Replica"

@@ -36,6 +36,7 @@ class Session:
             raise Mistake(f"{folder} has no running cluster", "start one: spectrace run SPEC --data DIR") from None
         self.nodes: Iterator[tuple[str, int]] = cycle(cluster.endpoints.values())
         self.link: socket.socket | None = None  # to the node that answered last
+        self.taker: socket.socket | None = None  # to the one that takes requests, where others answer
         self.limit, self.name, self.number = limit, uuid.uuid4().hex[:12], 0
         self.folder, self.reached = folder, False
 
@@ -78,18 +79,33 @@ class Session:
                 time.sleep(step)
 
     def _once(self, request: list[Any]) -> tuple[bool, Any]:
-        """Asks one node; whether it is the answer, and what it is."""
+        """Asks one node, after the one that takes requests; whether it is the answer, and what it is."""
+        taker, self.taker = self.taker, None
+        if taker:
+            with contextlib.suppress(OSError, EOFError):
+                if _exchange(taker, request)[1]:
+                    self.taker = taker
+            if not self.taker:
+                taker.close()
         if self.link is None:
             self.link = socket.create_connection(next(self.nodes), PATIENCE)
             self.reached = True
             self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.link.sendall(frame(CLIENT))
-        self.link.settimeout(PATIENCE)
-        self.link.sendall(frame(request))
-        while True:
-            number, done, result = DECODER.decode(_exactly(self.link, int.from_bytes(_exactly(self.link, 4), "big")))
-            if number == request[1]:
-                return done, result
+        done, result = _exchange(self.link, request)
+        if result and not done and not self.taker:
+            self.taker, self.link = self.link, None
+        return done, result
+
+
+def _exchange(link: socket.socket, request: list[Any]) -> tuple[bool, Any]:
+    """What a node says to a request."""
+    link.settimeout(PATIENCE)
+    link.sendall(frame(request))
+    while True:
+        number, done, result = DECODER.decode(_exactly(link, int.from_bytes(_exactly(link, 4), "big")))
+        if number == request[1]:
+            return done, result
 
 
 def _exactly(link: socket.socket, n: int) -> bytes:

@@ -310,7 +310,8 @@ class Host:
     # clients
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers requests of one client: [number, True, result], or [number, False, None] where another node has to."""
+        """Answers requests of one client: [number, True, result], or [number, False, None] where another node has to, or
+        [number, False, True] where this one has taken it and another executes it."""
         while True:
             match await read_frame(reader):
                 case [str() as session, int() as number, str() as op, *args]:
@@ -333,7 +334,7 @@ class Host:
             self._take(found)
             self._work()
         if (not found or (self.replica and not self.replica.executes)) and not writer.is_closing():
-            writer.write(frame([c.number, False, None]))
+            writer.write(frame([c.number, False, isinstance(found, Ready) or None]))
 
     def _again_from(self, source: str, number: int, body: bytes) -> None:
         self._offer(source, number, body)
