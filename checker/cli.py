@@ -197,7 +197,7 @@ def prove(
     unbounded: Annotated[bool, Option("--unbounded", help="For any size of the sorts and any bounds, not one instance.")] = False,
     find_lemmas: Annotated[bool, Option("--find-lemmas", help="Look for the lemmas that the proof needs.")] = False,
     time_limit: Annotated[
-        str | None, Option("--time-limit", metavar="TIME", help="--find-lemmas: how long to look (default 2m).")
+        str | None, Option("--time-limit", metavar="TIME", help="Stop after so long (with --find-lemmas: default 2m).")
     ] = None,
     show: Annotated[
         str | None,
@@ -221,15 +221,15 @@ def prove(
         raise Mistake("--unbounded is a proof by induction: leave --method away")
     if find_lemmas and method != "induction":
         raise Mistake("--find-lemmas is for a proof by induction: leave --method away")
-    if time_limit and not find_lemmas:
-        raise Mistake("--time-limit says how long to look for lemmas: add --find-lemmas, or give each query a --timeout")
     if show not in (None, "epr"):
         raise Mistake(f"--show {show}: there is epr")
     if show and not unbounded:
         raise Mistake("--show epr is about a proof for any size: add --unbounded")
-    look = duration(time_limit) if time_limit else None
+    all_in = duration(time_limit) if time_limit else None
     given = tuple(define or ())
-    asked = Asked(spec, instance, given, method, depth, k, jobs, limit, not no_deadlock, max_states, unbounded, find_lemmas, look)
+    asked = Asked(
+        spec, instance, given, method, depth, k, jobs, limit, not no_deadlock, max_states, unbounded, find_lemmas, all_in
+    )
     return _checked(asked, quantifiers if show else perform, json)
 
 

@@ -10,12 +10,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 AGAIN = 0.02  # seconds after which the alarm goes off again, where it could not be heard
 
+FORGETFUL = ("__del__", "cb")  # functions whose exceptions are printed and forgotten (the second: of imports)
 UNTOUCHED = ("z3", "llvmlite", "numba", "threading", "multiprocessing", "concurrent", "contextlib")  # where it must not
 
 
@@ -74,19 +75,41 @@ def paused() -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, max(AGAIN, rest - (time.perf_counter() - started)), again)
 
 
+@contextmanager
+def heard() -> Iterator[None]:
+    """An interrupt from the keyboard is heard in the block even where exceptions are printed and forgotten."""
+    alone = threading.current_thread() is threading.main_thread()
+    if not alone or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _ring(_: int, frame: FrameType | None) -> None:
-    """Raises Late, but not inside of a library: it could leave something half made there, or be printed and forgotten.  Whoever
-    called the library is late as soon as it has returned."""
+    _throw(frame, Late, UNTOUCHED)
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    _throw(frame, KeyboardInterrupt, ("z3", "llvmlite"))
+
+
+def _throw(frame: FrameType | None, what: type[BaseException], untouched: tuple[str, ...]) -> None:
+    """Raises it, but not inside of a library: it could leave something half made there, or be printed and forgotten.  It is
+    raised in whoever called the library, as soon as that has returned."""
     caller: FrameType | None = None
     inside = False
     while frame is not None:
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in UNTOUCHED or frame.f_code.co_name == "__del__":
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in untouched or frame.f_code.co_name in FORGETFUL:
             caller, inside = frame.f_back, True
         frame = frame.f_back
     if not inside:
-        raise Late
+        raise what
     if caller is not None and sys.gettrace() in (None, _untraced):
-        caller.f_trace, caller.f_trace_opcodes = _late, True
+        caller.f_trace, caller.f_trace_opcodes = _thrower(what), True
         sys.settrace(_untraced)
 
 
@@ -94,7 +117,10 @@ def _untraced(*_: object) -> None:
     """Traces nothing, but lets a single frame be traced."""
 
 
-def _late(frame: FrameType, _: str, __: object) -> None:
-    frame.f_trace = None
-    sys.settrace(None)
-    raise Late
+def _thrower(what: type[BaseException]) -> Callable[[FrameType, str, object], None]:
+    def throw(frame: FrameType, _: str, __: object) -> None:
+        frame.f_trace = None
+        sys.settrace(None)
+        raise what
+
+    return throw

@@ -171,9 +171,8 @@ def ask_all(proof: Proof, ask: Ask, progress: Callable[[Answered], None] | None 
         except Late:
             return Answered(q, "unknown", 0.0)
 
-    with paused():
-        for a in answers(queries, in_time, settings.jobs, within(settings.end, limit)):
-            _note(proof, a, progress)
+    for a in answers(queries, in_time, settings.jobs, limit, settings.end):
+        _note(proof, a, progress)
     order = {q: i for i, q in enumerate(queries)}
     proof.answered.sort(key=lambda a: order.get(a.query, -1))
 
@@ -194,7 +193,9 @@ def _look_into(proof: Proof, induction: Induction) -> None:
     """What is behind the first query that was refuted; for k-induction also, whether the first k states are good."""
     settings = proof.settings
     if settings.k > 1:
-        base = bmc(proof.instance, settings.k - 1, settings.deadlock)
+        rest = within(settings.end, None)
+        with paused():
+            base = bmc(proof.instance, settings.k - 1, settings.deadlock, rest)
         if base.trace is not None:
             proof.found = _explained(proof, base)
             return

@@ -16,6 +16,7 @@ from rich.text import Text
 from checker import load, report
 from checker.answer import Answer, Request, Unable, explain, instance_of
 from checker.core.bind import Instance
+from checker.deadline import heard
 from checker.trace import Plain
 from checker.verdict import EXIT, Progress, Result, Verdict
 
@@ -33,7 +34,7 @@ METHODS = ("induction", "k-induction", "bmc")
 @dataclass(frozen=True)
 class Asked:
     """What was asked for.  `depth`: of bmc; `k`: of k-induction; `timeout`: seconds for a query (bmc: for all);
-    `max_states`: how far to look for a counterexample to induction; `time_limit`: seconds to look for lemmas."""
+    `max_states`: how far to look for a counterexample to induction; `time_limit`: seconds for all."""
 
     spec: str
     instance: str | None = None
@@ -161,12 +162,13 @@ class Inductive:
 
 def perform(asked: Asked, progress: Callable[[Progress], None] | None = None) -> Bounded | Inductive:
     """Proves or refutes.  Raises Mistake, SpecErrors, Rejected, Unable."""
-    instance = instance_of(load(asked.spec), asked.instance, asked.define)
-    if asked.method == "bmc":
-        return _encodable(lambda: _bounded(asked, instance, progress))
-    if asked.unbounded:
-        return _any_size(asked, instance)
-    return _encodable(lambda: _inductive(asked, instance))
+    with heard():
+        instance = instance_of(load(asked.spec), asked.instance, asked.define)
+        if asked.method == "bmc":
+            return _encodable(lambda: _bounded(asked, instance, progress))
+        if asked.unbounded:
+            return _any_size(asked, instance)
+        return _encodable(lambda: _inductive(asked, instance))
 
 
 def _inductive(asked: Asked, instance: Instance) -> Inductive:
@@ -179,7 +181,8 @@ def _settings(asked: Asked) -> Settings:
     from checker.proof import Settings
 
     k = asked.k if asked.method == "k-induction" else 1
-    return Settings(k, asked.jobs, asked.timeout, asked.deadlock and not asked.unbounded, asked.max_states)
+    end = None if asked.time_limit is None else time.perf_counter() + asked.time_limit
+    return Settings(k, asked.jobs, asked.timeout, asked.deadlock and not asked.unbounded, asked.max_states, end)
 
 
 def _found(asked: Asked, instance: Instance) -> Inductive | None:
@@ -190,7 +193,7 @@ def _found(asked: Asked, instance: Instance) -> Inductive | None:
     from checker.proof import prove
     from checker.proof_any import prove_any
 
-    settings, limit = _settings(asked), asked.time_limit or SECONDS
+    settings, limit = replace(_settings(asked), end=None), asked.time_limit or SECONDS
     end = time.perf_counter() + limit
     found = Finder(instance, settings, asked.unbounded, limit - min(LAST, limit / 5)).run()
     proof = found.proof or (prove_any if asked.unbounded else prove)(
@@ -277,7 +280,8 @@ def _encodable(work: Callable[[], Answered]) -> Answered:
 def _bounded(asked: Asked, instance: Instance, progress: Callable[[Progress], None] | None) -> Bounded:
     from checker.engines.smt.bmc import check
 
-    result: Result = check(instance, asked.depth, asked.deadlock, asked.timeout, progress)
+    seconds = min((x for x in (asked.timeout, asked.time_limit) if x is not None), default=None)
+    result: Result = check(instance, asked.depth, asked.deadlock, seconds, progress)
     answer = Answer(Request(asked.spec, asked.instance, asked.define, deadlock=asked.deadlock), instance, result)
     explain(answer)
     return Bounded(asked, answer)

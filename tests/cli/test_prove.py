@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+
+from checker.deadline import Late, heard
+from checker.engines.smt.induction import Induction
 
 BMC = {
     "holds": (["two_phase_commit", "--depth", "11"], 0),
@@ -106,7 +111,6 @@ FOUND = {
     "violated": (["tokens.spec", "-i", "again", "--find-lemmas"], 12),
     "no time": (["tokens.spec", "--find-lemmas", "--time-limit", "1ms"], 15),
     "not of bmc": (["tokens.spec", "--method", "bmc", "--find-lemmas"], 1),
-    "a limit of nothing": (["tokens.spec", "--time-limit", "1s"], 1),
 }
 
 
@@ -125,3 +129,43 @@ def test_what_is_found_is_shown_as_lines_of_a_spec(spectrace):
     assert "\nlemma Found1: " in out and "found in" in out
     out = spectrace("prove", "tokens.spec", "--find-lemmas", "--time-limit", "1ms").out
     assert "no proof found: the time was over" in out and "tried: " in out
+
+
+def test_a_time_limit_without_lemmas_to_look_for(spectrace, monkeypatch):
+    found = spectrace("prove", "two_phase_commit", "--time-limit", "1ms")
+    assert found.code == 20 and "the time was over before the questions were written" in found.err
+    ask, asked = Induction.ask, []
+
+    def late(self, q, timeout=None):
+        asked.append(q)
+        if len(asked) > 5:
+            raise Late
+        return ask(self, q, timeout)
+
+    monkeypatch.setattr(Induction, "ask", late)
+    found = spectrace("prove", "two_phase_commit", "--jobs", "1", "--time-limit", "5m", "--json")
+    statuses = [q["status"] for q in found.json["queries"]]
+    assert found.code == 20 and statuses.count("proved") == 5 and set(statuses[5:]) == {"unknown"}
+
+
+def test_an_interrupt_is_told(spectrace, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("checker.prove.perform", interrupted)
+    found = spectrace("prove", "two_phase_commit")
+    assert (found.code, found.out, found.err) == (130, "", "error: interrupted\n")
+
+
+def test_an_interrupt_in_a_destructor_is_not_forgotten():
+    class Dying:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
+    try:
+        with pytest.raises(KeyboardInterrupt), heard():
+            Dying()
+            pytest.fail("forgotten")
+    finally:
+        signal.signal(signal.SIGINT, before)

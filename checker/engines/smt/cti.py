@@ -60,6 +60,8 @@ class Minimiser:
             return None
         self.solver.set("timeout", max(1, int(left * 1000)))
         answer = self.solver.check(*more)
+        if answer == z3.unknown and "keyboard" in self.solver.reason_unknown():
+            raise KeyboardInterrupt
         if answer == z3.sat:
             self.model = self.solver.model()
         return None if answer == z3.unknown else bool(answer == z3.sat)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from checker.deadline import paused
 from checker.engines.smt.plan import Answered, Query
 
 Ask = Callable[[Query, float | None], Answered]
@@ -36,28 +37,32 @@ class _Child:
         self.pipe.close()
 
 
-def answers(queries: list[Query], ask: Ask, jobs: int = 1, timeout: float | None = None) -> Iterator[Answered]:
-    """The answers, as they come."""
+def answers(
+    queries: list[Query], ask: Ask, jobs: int = 1, timeout: float | None = None, end: float | None = None
+) -> Iterator[Answered]:
+    """The answers, as they come.  `timeout`: seconds for each; `end`: when all must be over (as time.perf_counter counts)."""
     jobs = min(jobs, len(queries) // 4)  # a child costs more than a few queries
     if jobs < 2 or "fork" not in multiprocessing.get_all_start_methods():
         yield from (ask(q, timeout) for q in queries)
         return
     left = list(reversed(queries))
-    children = [_start(ask, timeout) for _ in range(jobs)]
-    try:
-        while left or any(c.query for c in children):
+    with paused():
+        children = [_start(ask, timeout) for _ in range(jobs)]
+        try:
+            while left or any(c.query for c in children):
+                for c in children:
+                    if left and c.query is None:
+                        c.send(left.pop())
+                yield from _collect(children, ask, timeout, end)
+        finally:
             for c in children:
-                if left and c.query is None:
-                    c.send(left.pop())
-            yield from _collect(children, ask, timeout)
-    finally:
-        for c in children:
-            c.kill()
+                c.kill()
 
 
-def _collect(children: list[_Child], ask: Ask, timeout: float | None) -> Iterator[Answered]:
+def _collect(children: list[_Child], ask: Ask, timeout: float | None, end: float | None) -> Iterator[Answered]:
     """What has been answered by now; children that are late or dead are replaced."""
     busy = [c for c in children if c.query]
+    latest = float("inf") if end is None else end + GRACE / 2
     wait([c.pipe for c in busy], 0.5)
     for i, c in enumerate(children):
         if c.query is None:
@@ -69,7 +74,8 @@ def _collect(children: list[_Child], ask: Ask, timeout: float | None) -> Iterato
             found = Answered(c.query, "unknown", spent)
             c.kill()
             children[i] = _start(ask, timeout)
-        if found is None and timeout is not None and spent > timeout + GRACE:
+        late = (timeout is not None and spent > timeout + GRACE) or time.perf_counter() > latest
+        if found is None and late:
             found = Answered(c.query, "unknown", spent)
             c.kill()
             children[i] = _start(ask, timeout)
