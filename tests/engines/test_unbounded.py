@@ -30,7 +30,7 @@ def encoded(instance: Instance) -> Unbounded:
 
 
 PROVED = ["two_phase_commit", "lock_server", "ring_election", "raft_election"]
-SLOW = ["lamport_paxos", "flexible_paxos", "paxos_log"]
+SLOW = ["lease_lock", "lamport_paxos", "flexible_paxos", "paxos_log"]
 
 
 @pytest.mark.parametrize("spec", [*PROVED, *(pytest.param(s, marks=pytest.mark.slow) for s in SLOW)])
