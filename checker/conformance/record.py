@@ -86,9 +86,12 @@ class Sent:
 
     source: str
     target: str
-    message: str
-    fields: tuple[Value, ...]
+    whole: Rec  # as the spec has it
     clock: bytes = field(compare=False)
+
+    @property
+    def message(self) -> str:
+        return self.whole.name
 
 
 def is_record(log: Log) -> bool:
@@ -284,7 +287,7 @@ class Replay:
         self._changes(d, node, own, step)
         self._clock(d, node, received, starts)
         node.running = True
-        whole = self._whole(received) if received else None
+        whole = received.whole if received else None
         self._found(f.began(node.name, before) if kind == "start" else f.wrong(before, step, messages, whole))
 
     def _cause(self, d: dict[str, Any], node: Node, kind: str) -> None:
@@ -327,7 +330,7 @@ class Replay:
                 reasons.append(f"{a.name} receives {a.receive.message if a.receive else 'nothing'}")
                 continue
             params = self._params(d.get("params"), step)
-            whole = self._whole(received) if received else None
+            whole = received.whole if received else None
             try:
                 return step, self.follower.take(step, node.identity, params, whole, self._choices(d.get("choices")))
             except NotEnabled as why:
@@ -362,7 +365,7 @@ class Replay:
         names = [n for n, _ in a.params]
         env = dict(zip(names, (node.identity, *params) if names[:1] == ["self"] else params, strict=False))
         if a.receive and received:
-            env |= dict(zip(a.receive.fields, received.fields, strict=False))
+            env |= dict(zip(a.receive.fields, received.whole.values, strict=False))
             if a.receive.sender:
                 env[a.receive.sender] = self.nodes[received.source].party
         try:
@@ -385,9 +388,9 @@ class Replay:
         if d is None:
             return None
         m = self._message(d.get("id"))
-        says = Sent(str(d.get("from")), node.name, *self._content(d), b"")
-        if says != m:
-            sent, got = (f"{self._shown(x)} from {x.source} to {x.target}" for x in (m, says))
+        was, says = (m.source, m.target, *self._payload(m.whole)), (str(d.get("from")), node.name, *self._content(d))
+        if says != was:
+            sent, got = (f"{self._shown(kind, fields)} from {source} to {to}" for source, to, kind, fields in (was, says))
             raise Rejected("message", f"{d['id']} is {sent} where it was sent, but {got} here")
         if not self.keeps:
             if self.instance.network == "fifo" and (first := self.channels[m.source, m.target][0]) != d["id"]:
@@ -409,23 +412,23 @@ class Replay:
                 raise Rejected("message", f"{declared.name} has a field `{missing[0]}`") from None
             return declared.name, tuple(self.value(t, d[n], n) for n, t in declared.payload.fields)
 
-    def _whole(self, m: Sent) -> Rec:
-        decl = self.instance.messages[m.message]
-        ends = [self.nodes[m.target].party] if decl.to else []
-        return Rec(m.message, (*m.fields, *ends, *([self.nodes[m.source].party] if decl.sender else [])))
+    def _payload(self, m: Rec) -> tuple[str, tuple[Value, ...]]:
+        """A message without whom it is for and from."""
+        return m.name, m.values[: len(self.contents[m.name])]
 
     def _sends(self, given: Any, node: Node, messages: list[Rec], d: dict[str, Any]) -> None:
         """Are the messages that left those that the spec sends?"""
         items = [x for x in given if isinstance(x, dict)] if isinstance(given, list) else []
         clock = self._packed(d.get("clock")) if items else b""
-        all_, told = [w for m in messages for w in self._copies(m)], [(str(x.get("to")), *self._content(x)) for x in items]
+        copies = [(w, m) for m in messages for w in self._copies(m)]
+        all_, told = [w for w, _ in copies], [(str(x.get("to")), *self._content(x)) for x in items]
         if told != all_ and (have := Counter(told)) != (wanted := Counter(all_)):
             more = [f"the log has {self._named(w)}, which the spec does not send here" for w in have - wanted]
             less = [f"the spec sends {self._named(w)}, which the log does not have" for w in wanted - have]
             raise Rejected("message", *more, *less)
-        for x, what in zip(items, all_ if told == all_ else told, strict=True):  # those of the spec are kept anyway
+        for x, (what, m) in zip(items, copies if told == all_ else [(w, dict(copies)[w]) for w in told], strict=True):
             self._identified(x.get("id"), node)
-            self.sent[x["id"]] = Sent(node.name, *what, clock)
+            self.sent[x["id"]] = Sent(node.name, what[0], m, clock)
             if self.instance.network == "fifo":
                 self.channels.setdefault((node.name, what[0]), []).append(x["id"])
 
@@ -442,18 +445,17 @@ class Replay:
 
     def _copies(self, m: Rec) -> Iterator[tuple[str, str, tuple[Value, ...]]]:
         """Who gets a message."""
-        decl = self.instance.messages[m.name]
-        n = len(decl.payload.fields)
-        to, fields = m.values[n] if decl.to else None, m.values[:n]
-        for name, party in self.takers.get(m.name, ()):
+        kind, fields = self._payload(m)
+        to = m.values[len(fields)] if self.instance.messages[kind].to else None
+        for name, party in self.takers.get(kind, ()):
             if to is None or party == to:
-                yield name, m.name, fields
+                yield name, kind, fields
 
-    def _shown(self, m: Sent) -> str:
-        return self.display.message(Rec(m.message, m.fields), ends=False)
+    def _shown(self, kind: str, fields: tuple[Value, ...]) -> str:
+        return self.display.message(Rec(kind, fields), ends=False)
 
     def _named(self, what: tuple[str, str, tuple[Value, ...]]) -> str:
-        return f"{self.display.message(Rec(what[1], what[2]), ends=False)} to {what[0]}"
+        return f"{self._shown(what[1], what[2])} to {what[0]}"
 
     # ── variables and clocks ──
 
