@@ -214,7 +214,7 @@ class Display:
     def hidden(self, state: State) -> list[tuple[str, str]]:
         """What a state has beside the variables: what is in the network, and the faults that were used up."""
         world = World(self.instance, state)
-        found = sorted((self.message(m) for name in self.instance.messages for m in in_network(world, name)), key=natural)
+        found = sorted((self._copies(m, state) for name in self.instance.messages for m in in_network(world, name)), key=natural)
         network = [("in the network", ", ".join(found) or "nothing")] if self.instance.messages else []
         faults = [
             (v.name, self.value(state[v.name], v.type))
@@ -222,6 +222,12 @@ class Display:
             if v.hidden == "fault" and v not in self.visible
         ]
         return network + faults
+
+    def _copies(self, m: Rec, state: State) -> str:
+        """A message in the network, with how often it is there."""
+        content = state[self.instance.messages[m.name].var]
+        n = content[m] if isinstance(content, Bag) else 1
+        return self.message(m) + (f" ×{n}" if n > 1 else "")
 
     def _spread(self, v: Value, t: Type) -> str:
         if isinstance(v, Map) and isinstance(t, MapOf) and len(v) > 1 and len(set(v.values())) == 1:

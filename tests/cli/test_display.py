@@ -92,3 +92,13 @@ instance one:
 
 def test_numbers_in_names_are_in_order():
     assert sorted(["RM10", "RM9", "RM", "3", "x2y1"], key=natural) == ["3", "RM", "RM9", "RM10", "x2y1"]
+
+
+def test_a_message_that_is_there_several_times_says_how_often(spectrace):
+    lock = checker.bind("lock.spec")
+    var = next(m.var for m in lock.messages.values())
+    before = next(initial_states(lock))
+    state = next(o.state for a in lock.actions for o in successors(lock, a, before) if o.state[var])
+    (m,) = state[var]
+    [(_, once), *_], [(_, nine), *_] = (Display(lock).hidden({**state, var: Bag({m: n})}) for n in (1, 9))
+    assert nine == f"{once} ×9"
