@@ -29,6 +29,7 @@ from checker.core.ir import (
     Read,
     Sent,
     SetOf,
+    Size,
 )
 from checker.core.model import Model
 from checker.core.operators import TABLE
@@ -258,6 +259,8 @@ class Expressions:
             case Byzantine():  # nobody: the fault is refused where it is declared
                 ident = self.w.model.processes[e.process].ident
                 return FALSE if ident is None else Members(ident, lambda _: FALSE)
+            case Size():
+                raise Refused(f"len({e.sort}): sizes are not known here", COUNTING, e)
             case InFlight():
                 raise Refused("in_flight: how many messages there are is not known here", "ask for single ones: `sent M(…)`")
         raise Refused(f"`{type(e).__name__.lower()}` has no encoding for any size")
