@@ -108,7 +108,7 @@ def model_of(text: str) -> Instance:
 
 
 REFUSED = {
-    "the size of a sort": ("var n: 0..3 = 0\ninvariant Few: n < len(Node)", "len(Node): sizes are not known", 4),
+    "the size of a sort": ("var n: 0..3 = 0\ninvariant Few: n < len(Node)", r"len\(Node\): sizes are not known", 4),
     "len": ("var s: set[Node] = {}\ninvariant Few: len(s) < 3", "sizes are not known", 4),
     "bag": ("var b: bag[Node, 3] = {}", "multiplicities", 3),
     "in flight": (
