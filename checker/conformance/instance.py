@@ -17,7 +17,7 @@ from checker.conformance.fields import MISSING, Reader
 from checker.conformance.lines import Log
 from checker.conformance.values import text_of
 from checker.core import ir
-from checker.core.bind import Instance, bind
+from checker.core.bind import BindError, Instance, bind
 from checker.core.model import Fault, InstanceDecl, Model
 from checker.core.types import INT
 from checker.settings import nearest
@@ -42,7 +42,13 @@ def instance_for(model: Model, binding: Binding, logs: list[Log], reader: Reader
         bound=None,
         expect=None,
     )
-    return bind(replace(_roomy(model), instances={decl.name: decl}), decl.name, sizes)
+    try:
+        return bind(replace(_roomy(model), instances={decl.name: decl}), decl.name, sizes)
+    except BindError as why:
+        if why.span or not sizes:
+            raise
+        key = next((k for k in sizes if re.search(rf"\b{k}\b", why.text)), "[sizes]")
+        raise binding.mistake(why.text, key, why.hint) from None
 
 
 def _roomy(model: Model) -> Model:

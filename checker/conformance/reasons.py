@@ -26,7 +26,7 @@ from checker.settings import Mistake
 from checker.stuck import run
 from checker.verdict import Step
 
-RANK = ("foreign", "property", "after", "sent", "fault", "blocked", "received", "before", "late")
+RANK = ("foreign", "property", "after", "sent", "twice", "fault", "blocked", "received", "before", "late")
 
 
 def obstacle(explainer: Explainer, stop: Any) -> str:
@@ -84,6 +84,9 @@ class Reasons:
                 yield self._received(n)
             case "sent":
                 yield self._sent(n)
+            case "twice":
+                mid, one, other = n.what[0], *map(self.display.sent, n.what[1:])
+                yield f"the id {mid} is that of {one}, which is on its way, and cannot be that of {other} as well"
             case "property":
                 yield self._property(n)
             case "early":
@@ -164,7 +167,9 @@ class Reasons:
         lines, sent = n.what
         spec = ", ".join(self.display.sent(m) for m in sent) or "nothing"
         log = ", ".join(self._pattern(x.patterns[0]) for x in lines) or "nothing"
-        return f"the step sends {spec} in the spec, but {log} in the log"
+        ids = [x.id for x in lines if x.id is not MISSING]
+        twice = next((f", where the id {i} is that of several" for i in ids if ids.count(i) > 1), "")
+        return f"the step sends {spec} in the spec, but {log} in the log{twice}"
 
     def _pattern(self, p: Any) -> str:
         fields = p.message.full.fields

@@ -58,7 +58,7 @@ class Played:
 class Note:
     """Why something does not explain an event (kept only for a diagnosis)."""
 
-    kind: str  # before, blocked, fault, after, sent, property, received, early, late, foreign
+    kind: str  # before, blocked, fault, after, sent, twice, property, received, early, late, foreign
     config: Config
     call: Call | None = None
     state: State | None = None  # after the step, or where it was tried
@@ -438,13 +438,17 @@ class Search:
         any_way = False
         for add in _matchings(o.sent, list(p.sent), self.binding.send.complete, self.keep):
             any_way = True
-            yield _moved(c.pairs, add, gone)
+            twice = next((i for i, m in add.items() if i != gone and c.pairs.get(i) not in (None, m)), MISSING)
+            if twice is MISSING:
+                yield _moved(c.pairs, add, gone)
+            else:
+                self._note(Note("twice", c, None, p.state, (twice, c.pairs.get(twice), add[twice])))
         if not any_way:
             self._note(Note("sent", c, None, p.state, (o.sent, p.sent)))
 
 
 def _moved(pairs: Pairs, add: Added, gone: Any) -> Pairs:
-    leaves = gone is not MISSING and pairs.get(gone) is not None
+    leaves = gone is not MISSING and gone not in add and pairs.get(gone) is not None
     return pairs.changed(add, gone if leaves else None) if add or leaves else pairs
 
 
@@ -477,7 +481,8 @@ def _assign(lines: list[SentLine], sent: list[Rec], left: list[int], shared: boo
         rest = [j for j in left if j != i]
         for found, over in _assign(lines[1:], sent, rest, shared):
             known = {} if line.lost or line.id is MISSING else {line.id: sent[i]}
-            yield {**known, **found}, over
+            if found.get(line.id, sent[i]) == sent[i] or not known:
+                yield {**known, **found}, over
 
 
 def _within(a: tuple[int, ...], b: tuple[int, ...]) -> bool:

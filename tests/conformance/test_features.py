@@ -141,6 +141,17 @@ def test_messages_by_id(run: Any, network: str) -> None:
     assert twice.exit == (0 if network == "set" else 14)
 
 
+@pytest.mark.parametrize("network", ["set", "bag capacity 2", "fifo capacity 2"])
+def test_an_id_is_that_of_one_message(run: Any, network: str) -> None:
+    lines = [up("a", 1), tell("a", "b", 1, 7), up("a", 2)]
+    other = [*lines, tell("a", "b", 2, 7), recv("b", "a", 2, 7)]
+    said = run(other, IDS, RULES, network=network)
+    assert line(said) == 4 and "the id 7 is that of" in "\n".join(said.lines(False))
+    again = [*lines, recv("b", "a", 1, 7), tell("a", "b", 2, 7), recv("b", "a", 2, 7)]
+    assert run(again, IDS, RULES, network=network).exit == (14 if network == "set" else 0)
+    assert run([*lines[:2], tell("a", "b", 1, 7), recv("b", "a", 1, 7)], IDS, RULES, network=network).exit == 0
+
+
 def test_an_id_may_be_anything(run: Any) -> None:
     for mid in ([1, 2], {"a": 1}, "x", 1.5, True):
         good = [tell("a", "b", 0, mid), recv("b", "a", 0, mid)]  # type: ignore[arg-type]

@@ -48,6 +48,7 @@ BINDINGS = {
     "bad field": (GOOD.replace('"state"', '"state +"'), "binding.toml:7: `state +` is no expression over fields"),
     "forbidden": (GOOD.replace('"state"', '"open(state)"'), "there is no function `open`"),
     "unknown size": (GOOD.replace("RM = [", "RN = ["), "`RN` is no sort or parameter"),
+    "no identity": (GOOD.replace('["a", "b", "c"]', "0"), "binding.toml:3: the sort RM needs at least 1 identity, not 0"),
     "a name twice": (GOOD.replace('"b"', '"a"'), "binding.toml:3: `RM` has the name `a` twice"),
     "unknown message": (GOOD + "[message.Prepaired]", "has no message `Prepaired`"),
     "unknown order": (GOOD + "[order]\nby = 'luck'", "not by `luck`"),
