@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from phrases import Impossible, Phrases, Place, literal
+from phrases import Impossible, Phrases, Place, is_kin, literal, parts
 
 from checker.core.types import BagOf, Int, MapOf, Option, Record, Seq, Set, Type
 
@@ -56,7 +56,8 @@ class Body:
 
     def statement(self) -> list[str]:
         d = self.dice
-        kinds = [self.assign] * 4 + [self.gain] * 2 + [self.branch, self.let, self.choose, self.require, self.loop]
+        often = [self.assign] * 4 + [self.gain] * 2 + [self.mix] * 2
+        kinds = [*often, self.branch, self.let, self.choose, self.require, self.loop]
         return d.pick(kinds)()  # type: ignore[no-any-return]
 
     def require(self) -> list[str]:
@@ -91,6 +92,33 @@ class Body:
         if whole:
             self.pending.add(p.text)
         return [f"{text} := {value}"]
+
+    def mix(self) -> list[str]:
+        """A set or sequence gets elements of one of another capacity, if there are two such."""
+        found = [
+            (p, path, t)
+            for p in self.writable
+            for path, t in parts(p.type, 2)
+            if isinstance(t, Set | Seq) and any(is_kin(t, x) for q in self.phrases.places for _, x in parts(q.type, 2))
+        ]
+        found = [f for f in found if self.phrases.reached(f[1]) and not any(str(s).startswith("[") for s in f[1])]
+        if not found:
+            return self.assign()
+        p, path, t = self.dice.pick(found)
+        text, other = self.phrases.read((p, path)), self.phrases.some(lambda x: is_kin(t, x))
+        if other is None:
+            raise Impossible
+        if not path:
+            if p.text in self.pending:
+                raise Impossible
+            self.pending.add(p.text)
+        fits = f"len({text} + {other}) <= {t.cap}"
+        if isinstance(t, Seq):
+            value = self.dice.pick([f"{text} + {other}", f"{other} + {text}"])
+        else:
+            value = f"{text} {self.dice.pick(['|', '|', '&', '-'])} {other}"
+        line = f"{text} := {value}"
+        return [line] if t.cap is None or self.phrases.risky() else [f"if {fits}", f"    {line}"]
 
     def gain(self) -> list[str]:
         """x += e, x -= e"""

@@ -17,7 +17,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from phrases import Dice, Impossible, Phrases, Place, Types, World
 
-from checker.core.types import BOOL, BagOf, Enum, Int, MapOf, Record, Set, Sort, Type, card
+from checker.core.types import BOOL, BagOf, Enum, Int, MapOf, Record, Seq, Set, Sort, Type, card
 
 ANY = Int(-9, 9)  # what is given for a parameter of type `int`
 
@@ -64,6 +64,10 @@ class Writer:
         self.world.risk = d.pick([0, 0, 0, 0, 10, 40])
         self._sorts()
         self._named_types()
+        if self.dice.chance(25):
+            elem = self.types.small(6, 1)
+            if not isinstance(elem, BagOf):
+                self.types.theme = d.pick([Set(elem), Seq(elem, 2)])
         self._processes()
         self._messages()
         self._variables()
@@ -175,7 +179,7 @@ class Writer:
     def _variables(self) -> None:
         d = self.dice
         for _ in range(d.upto(1) if self.processes else 1 + d.upto(2)):
-            self.globals.append(self._variable("var", "g", self.types.stored(), self.lines))
+            self.globals.append(self._variable("var", "g", self.types.stored([g.type for g in self.globals]), self.lines))
         if d.chance(15):
             self.ghosts.append(self._variable("ghost", "h", self.types.small(16), self.lines))
 
@@ -236,8 +240,8 @@ class Writer:
         d = self.dice
         inside: list[str] = []
         me = [Place("self", p.ident)] if p.ident else []
-        for _ in range(1 + d.upto(1)):
-            t = self.types.small(12) if d.chance(85) else self.types.large()
+        for _ in range(1 + d.upto(2)):
+            t = self.types.small(12) if d.chance(30 if self.types.theme else 65) else self.types.stored([v.type for v in p.vars])
             twice = [v.text for q in self.processes for v in q.vars if q is not p and v.text not in self.shared]
             name = d.pick(twice) if twice and d.chance(15) else ""
             self.shared |= {name} - {""}
@@ -281,7 +285,10 @@ class Writer:
             text += f" from {places[-1].text}"
         if p.ident:
             places.append(Place("self", p.ident))
-        return [text, *indent(Body(self, p, places + p.vars + self.own).block(2))]
+        body, drop = Body(self, p, places + p.vars + self.own), list[str]()
+        if self.network == "set" and d.chance(20):
+            drop = [f"discard {body.phrases.condition(1)}"]
+        return [text, *indent([*drop, *body.block(2)])]
 
     def _action(self, p: Process | None, sends: Message | None = None) -> list[str]:
         d, w = self.dice, self.world
@@ -347,6 +354,8 @@ class Writer:
             return phrases.condition(3)
         if d.chance(20):
             return f"({phrases.condition(2)}) or true"
+        if self.messages and d.chance(15):
+            return f"in_flight <= {1 + d.upto(3)}"
         unlikely = [phrases.equality(1).replace("!=", "==", 1) for _ in range(2 + d.upto(2))]
         return "not (" + " and ".join(f"({c})" for c in [*unlikely, phrases.condition(2)]) + ")"
 
@@ -390,7 +399,8 @@ class Writer:
         if d.chance(15):
             risk, self.world.risk = self.world.risk, 0
             phrases = Phrases(d, self.world, self.globals + self.everywhere())
-            items.append(f"bound ({phrases.condition(1)}) or ({phrases.condition(1)})")
+            more = f"in_flight <= {d.upto(2)}" if self.messages and d.chance(30) else f"({phrases.condition(1)})"
+            items.append(f"bound ({phrases.condition(1)}) or {more}")
             self.world.risk = risk
         if not self.sizes and not items:
             items = ["slow"]

@@ -104,6 +104,7 @@ class Types:
 
     def __init__(self, dice: Dice, world: World) -> None:
         self.dice, self.world = dice, world
+        self.theme: Type | None = None  # what most variables are relatives of
 
     def small(self, limit: int = 64, depth: int = 2) -> Type:
         """A type with at most `limit` values."""
@@ -113,11 +114,32 @@ class Types:
                 return t
         return BOOL
 
-    def stored(self) -> Type:
-        """A variable's type: small as a rule, now and then one that needs slots or several words."""
+    def stored(self, others: Sequence[Type] = ()) -> Type:
+        """A variable's type: small as a rule, now and then one that needs slots or several words, or a relative of another."""
+        others = [self.theme] * 3 if self.theme else others
+        if others and self.dice.chance(80 if self.theme else 30) and (t := self.relative(self.dice.pick(others))):
+            return t
         if not self.dice.chance(25):
             return self.small()
         return self.large()
+
+    def relative(self, t: Type) -> Type | None:
+        """A type whose values meet those of another: of another capacity, inside something, or what is inside it."""
+        d = self.dice
+        if isinstance(t, Option | MapOf):
+            return self.relative(t.elem if isinstance(t, Option) else t.val)
+        if not isinstance(t, Set | Seq):
+            return None if isinstance(t, BagOf) or card(t) > 64 else d.pick([Set(t, 1), Seq(t, 2), MapOf(self.key(), t)])  # type: ignore[no-any-return]
+        cap = d.pick([1, 2, 3])
+        most = card(t.elem)
+        other = Seq(t.elem, cap) if isinstance(t, Seq) else Set(t.elem, cap if cap < most else None)
+        return d.pick([other, other, MapOf(self.key(), other), Tuple((other, BOOL)), self.within(other)])  # type: ignore[no-any-return]
+
+    def within(self, t: Type) -> Type:
+        """A sequence or map of records that hold a value of this type, if there is such a record."""
+        holders = [r for r in self.world.records if any(f == t for _, f in r.fields)]
+        inner = self.dice.pick(holders) if holders else t
+        return self.dice.pick([Seq(inner, 2), MapOf(self.key(), Seq(inner, 1)), Seq(MapOf(self.key(), inner), 1)])  # type: ignore[no-any-return]
 
     def large(self) -> Type:
         elem = self.dice.pick([self.scalar, lambda: Int(0, 100000), lambda: Int(-5, 1 << 40), lambda: self.small(400)])()
@@ -197,10 +219,10 @@ class Phrases:
         """Every place, and every part of one, whose type is wanted."""
         out = []
         for p in self.places:
-            out += [(p, path) for path, t in parts(p.type, deep) if wanted(t) and self._reached(path)]
+            out += [(p, path) for path, t in parts(p.type, deep) if wanted(t) and self.reached(path)]
         return out
 
-    def _reached(self, path: tuple[Any, ...]) -> bool:
+    def reached(self, path: tuple[Any, ...]) -> bool:
         sorts = {p.type for p in self.places}
         return all(step in sorts for step in path if isinstance(step, Sort))
 
@@ -243,6 +265,9 @@ class Phrases:
     def unwrapped(self, t: Type, depth: int) -> str | None:
         """What an option or a sequence holds."""
         d = self.dice
+        among = self.some(lambda x: isinstance(x, Set) and x.elem == t) if ordered(t) else None
+        if among and not isinstance(t, Bool) and d.chance(50):
+            return self.guarded(f"{among} != {{}}", f"{d.pick(['min', 'max'])}({among})", self.value(t, depth - 1))
         option = self.some(lambda x: isinstance(x, Option) and x.elem == t)
         if option and d.chance(60):
             return self.guarded(f"{option} != none", f"the({option})", self.value(t, depth - 1))
@@ -338,6 +363,9 @@ class Phrases:
         if text is None or not self.makes(t.elem):
             n = min(int(t.cap), d.upto(2)) if self.makes(t.elem) else 0  # type: ignore[arg-type]
             return "[" + ", ".join(self.value(t.elem, depth - 1) for _ in range(n)) + "]"
+        if other := self._kin(t):
+            more = d.pick([f"{text} + {other}", f"{other}[0:min({t.cap}, len({other}))]", f"{other} + {text}"])
+            return self.guarded(f"len({more}) <= {t.cap}", more, text)
         if how == 2:
             return self.guarded(f"len({text}) < {t.cap}", f"{text} + [{self.value(t.elem, depth - 1)}]", text)
         if how == 3:
@@ -369,6 +397,8 @@ class Phrases:
             return "{" + ", ".join(self.value(t.elem, depth - 1) for _ in range(n)) + "}"
         if how == 2 and named(t.elem, self.world) and card(t.elem) <= 64:
             return self.world.show(t.elem)
+        if other := self._kin(t):
+            return f"({other} {d.pick(['|', '&', '-', '+'])} {self.value(t, depth - 1)})"
         if how in (3, 4, 5) and self.of(t):
             a, b = self.of(t), self.value(t, depth - 1)
             return f"({a} {d.pick(['|', '&', '-', '+'])} {b})"
@@ -377,6 +407,14 @@ class Phrases:
         if how == 7 and (text := self._gathered(t)):
             return text
         return self._comprehension(t, depth) if depth > 0 else "{}"
+
+    def _kin(self, t: Set | Seq) -> str | None:
+        """A set or sequence of the same elements and of another capacity, more often than not, if there is one."""
+        if not self.dice.chance(60):
+            return None
+        if isinstance(t, Set) and self.dice.chance(30) and (text := self.some(lambda x: isinstance(x, Seq) and x.elem == t.elem)):
+            return f"elems({text})"
+        return self.some(lambda x: is_kin(t, x))
 
     def _gathered(self, t: Set) -> str | None:
         """The elements of another collection."""
@@ -402,6 +440,9 @@ class Phrases:
             n = min(int(t.cap), d.upto(2)) if self.makes(t.elem) else 0  # type: ignore[arg-type]
             return "{" + ", ".join(self.value(t.elem, depth - 1) for _ in range(n)) + "}"
         x = self.value(t.elem, depth - 1)
+        if other := self._kin(t):
+            more = f"{d.pick([text, '{' + x + '}'])} {d.pick(['|', '+', '&', '-'])} {other}"
+            return self.guarded(f"len({more}) <= {t.cap}", f"({more})", str(text))
         if how == 1:
             return f"({text} - {{{x}}})"
         if how == 2:
@@ -587,6 +628,11 @@ def parts(t: Type, depth: int) -> list[tuple[tuple[Any, ...], Type]]:
     for step, inner in steps:
         out += [((step, *path), x) for path, x in parts(inner, depth - 1)]
     return out
+
+
+def is_kin(t: Type, other: Type) -> bool:
+    """Two sets or two sequences that differ in their capacity only."""
+    return isinstance(t, Set | Seq) and type(t) is type(other) and t.elem == other.elem and t.cap != other.cap  # type: ignore[attr-defined]
 
 
 def literal(n: int) -> str:

@@ -183,7 +183,7 @@ def test_many_filters_are_what_the_definition_says(extracts: bool, monkeypatch: 
     able = compile.extracts()
     monkeypatch.setattr(compile, "extracts", lambda: extracts and able)
     seen: list[Any] = []
-    compare_many(50, seen)
+    compare_many(30, seen)
     assert {once for _, once in seen} == {True, False}  # some need not be looked at in every step
 
 

@@ -1,6 +1,6 @@
 """Random whole specs: the native engine finds exactly what the oracle finds, with and without symmetry, whatever the threads.
 
-The default run is the same every time, and so are the slow ones (`-m slow`): 2,200 specs in chunks that can run side by side.
+The default run is the same every time, and so are the slow ones (`-m slow`): 1,600 specs in chunks that can run side by side.
 Another SPECTRACE_SEED (a number) takes others. The spec that fails is printed.
 """
 
@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, event, given, reject, seed, settings
 from models import shrinking_specs, specs
 
 from checker.core.bind import BindError
-from checker.engines.native import compile
+from checker.engines.native import compile, objects
 
 COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
@@ -52,12 +52,14 @@ def test_random_specs(text: str) -> None:
     compare(text)
 
 
-def test_random_specs_compiled_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long modules are; what runs on is compiled again."""
+@pytest.mark.parametrize("numbered", [0, objects.NUMBERED])
+def test_random_specs_compiled_the_quick_way(monkeypatch: pytest.MonkeyPatch, numbered: int) -> None:
+    """As long modules are, and those of long functions; what runs on is compiled again."""
     monkeypatch.setattr(compile, "LONG", 0)
     monkeypatch.setattr(compile, "LOSS", 0)
+    monkeypatch.setattr(objects, "NUMBERED", numbered)
 
-    @settings(COMMON, max_examples=10, derandomize=True, phases=[Phase.generate])
+    @settings(COMMON, max_examples=6, derandomize=True, phases=[Phase.generate])
     @given(shrinking_specs())
     def run(text: str) -> None:
         compare(text)
@@ -70,7 +72,7 @@ CHUNK = 100
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(20))
+@pytest.mark.parametrize("chunk", range(14))
 def test_many_random_specs(chunk: int) -> None:
     @seed(SEED * 1000 + chunk)
     @settings(COMMON, max_examples=CHUNK, phases=[Phase.generate])

@@ -124,6 +124,7 @@ REFUSED = {
         10,
     ),
     "sum": ("var n: map Node -> 0..2 = {a: 0 for a in Node}\ninvariant I: sum(n[a] for a in Node) < 9", "a sum over a set", 4),
+    "remainder": ("var n: 0..2 = 0\naction Go\n    n := max(0, n % (-2))\ninvariant I: n < 9", "% by -2, which is negative", 5),
     "product": ("var n: 0..2 = 0\ninvariant I: n * n < 9", r"`\*` of numbers", 4),
 }
 
@@ -198,6 +199,14 @@ def test_what_a_proof_assumes_of_sizes_is_said() -> None:
     said = encoded(model_of(text)).scope()
     assert "where every two Pair meet, as is claimed (not at Node = 4)" in said
     assert "every two Most meet, whatever the sizes" in said
+
+
+def test_what_goes_round_twice_is_not_called_impossible() -> None:
+    """Nor a fault: it is left open."""
+    text = "var n: 5..9 = 5\naction Go\n    require n % 2 == 1\n    n := 9\ninvariant I: n < 10"
+    found = prove_any(model_of(text), Settings(timeout=60))
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.cti is None and "proved" not in {a.status for a in found.answered if a.query.kind == p.POSSIBLE}
 
 
 def test_full_networks_are_not_claimed() -> None:

@@ -20,6 +20,9 @@ import llvmlite
 import llvmlite.binding as llvm
 
 KEEP = 256  # objects kept; the least recently used go first
+# LLVM's newer value numbering takes memory with the square of a function's length: 150 MB at 32,000 lines, 600 MB at 67,000 and
+# more than 24 GB at 260,000, which are the initial states of a small spec with many choices.
+NUMBERED = 30_000  # lines of a function up to which it is used
 
 
 def machine() -> Any:
@@ -59,16 +62,18 @@ def compile_ir(ir: str, thorough: bool = True) -> bytes:
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = options.slp_vectorization = False
     builder = llvm.create_pass_builder(target, options)
-    passes = builder.getModulePassManager() if thorough else _few_passes()
+    longest = max(function.count("\n") for function in ir.split("\ndefine"))
+    passes = builder.getModulePassManager() if thorough else _few_passes(longest <= NUMBERED)
     passes.run(module, builder)
     return bytes(target.emit_object(module))
 
 
-def _few_passes() -> Any:
+def _few_passes(numbering: bool) -> Any:
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.add_simplify_cfg_pass()
-    passes.add_new_gvn_pass()
+    if numbering:
+        passes.add_new_gvn_pass()
     passes.add_instruction_combine_pass()
     passes.add_simplify_cfg_pass()
     passes.add_aggressive_dce_pass()

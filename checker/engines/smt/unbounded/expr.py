@@ -469,10 +469,12 @@ class Expressions:
     def _op_sub(self, _: Apply, a: Value, b: Value) -> Value:
         return self.w.plus(a, b, -1)
 
-    def _op_mod(self, _: Apply, a: Value, b: Value) -> Value:
+    def _op_mod(self, e: Apply, a: Value, b: Value) -> Value:
         """Where it goes round at most once; elsewhere it has no value here (`_goes_round`)."""
         if isinstance(a, Lit) and isinstance(b, Lit) and b.n:
             return Lit(a.n % b.n)
+        if isinstance(b, Lit) and b.n < 0:
+            raise Refused(f"% by {b.n}, which is negative", "only remainders by what is positive can be encoded", e)
         self.w.goes_round = True
         back, less = self.w.plus(a, b, -1), self._before
         return self.w.merge(less(a, Lit(0)), self.w.plus(a, b, 1), self.w.merge(less(a, b), a, back))
