@@ -146,7 +146,7 @@ class Member:
         conf = SyncObjConf(
             autoTick=False, journalFile=str(c.folder / f"{self.name}.journal"), appendEntriesPeriod=0.05,
             raftMinTimeout=0.2, raftMaxTimeout=0.4, leaderFallbackTimeout=1.0,
-            dynamicMembershipChange=False, commandsWaitLeader=True, **self.compaction(),
+            dynamicMembershipChange=False, commandsWaitLeader=True, appendEntriesUseBatch=c.batches, **self.compaction(),
         )  # fmt: skip
         self.log.incarnation += ev == "restart"
         with self.log.step(ev) as step:
@@ -227,8 +227,8 @@ class Member:
 class Cluster:
     """The members, and the messages on their way, each pair's in order."""
 
-    def __init__(self, out: Any, folder: Path, seed: int, nodes: int = 3, compact: int = 0) -> None:
-        self.compact = compact
+    def __init__(self, out: Any, folder: Path, seed: int, nodes: int = 3, compact: int = 0, batches: bool = True) -> None:
+        self.compact, self.batches = compact, batches
         self.out, self.folder, self.rng = out, folder, random.Random(seed)
         self.names = [f"n{i + 1}" for i in range(nodes)]
         self.queues: dict[tuple[str, str], deque[Any]] = {}
@@ -300,9 +300,10 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=0, help="leaders that nobody hears for a while")
     parser.add_argument("--clients", action="store_true", help="commands from clients of all nodes")
     parser.add_argument("--compact", type=int, default=0, help="entries from which on the log is compacted; 0: never")
+    parser.add_argument("--no-batches", dest="batches", action="store_false", help="a leader sends each command at once")
     args = parser.parse_args()
     with args.out.open("w") as out, tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(out, Path(folder), args.seed, args.nodes, args.compact)
+        cluster = Cluster(out, Path(folder), args.seed, args.nodes, args.compact, args.batches)
         cluster.run(args.seconds, args.crashes, args.cuts, args.clients)
 
 
