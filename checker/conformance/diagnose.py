@@ -92,12 +92,13 @@ class Doctor:
             return []
 
     def _follow(self, configs: list[Config], events: list[Event]) -> int:
-        """How many of these events are explained one after the other."""
+        """How many of these events are explained one after the other; none if that which was rejected still waits at the end."""
         for n, e in enumerate(events):
             configs = self._try(configs, e)
             if not configs:
                 return n
-        return len(events)
+        explained = any(all(e is not self.stopped.event for e, _ in c.waiting) for c in configs)
+        return len(events) if explained else 0
 
     # ── what is around it ──
 
@@ -134,7 +135,7 @@ class Doctor:
         for i, f in enumerate(after[:8]):
             rest = [*after[:i], *after[i + 1 :]]
             if self._follow(self.configs, [f, e, *rest[:HELPED]]) >= 2 + min(HELPED, len(rest)):
-                yield f"{f.place} happening before it", True
+                yield f"{f.place} happening before it", _apart(f, [e, *after[:i]])
                 return
 
     def _earlier(self, e: Event) -> Iterator[tuple[str, bool]]:
@@ -142,7 +143,7 @@ class Doctor:
         for i in range(1, min(8, len(past)) + 1):
             between = [p.event for p in past[-i:]]
             if self._follow(past[-i].before[:MOST_STATES], [e, *between]) == i + 1:
-                yield f"this happening before {between[0].place}", True
+                yield f"this happening before {between[0].place}", _apart(e, between)
                 return
 
     def _missing(self, e: Event, after: list[Event]) -> Iterator[tuple[str, bool]]:
@@ -156,6 +157,11 @@ class Doctor:
     def _dropped(self, e: Event, after: list[Event]) -> Iterator[tuple[str, bool]]:
         if len(after) >= 2 and self._follow(self.configs, after[: 2 * HELPED]) >= min(2 * HELPED, len(after)):
             yield f"this line not being there: the next {min(2 * HELPED, len(after))} are explained without it", False
+
+
+def _apart(e: Event, others: list[Event]) -> bool:
+    """Could a log have an event on the wrong side of these?  Not if one is of the same node, which knows its own order."""
+    return e.node is None or all(o.node != e.node for o in others)
 
 
 def diagnose(result: Result, logs: list[Log]) -> Diagnosis:

@@ -288,6 +288,12 @@ def test_sends_come_before_receives(run: Any) -> None:
     assert run(lines, IDS, RULES, "[order]\nby = 'pairs'\n").exit == 0
 
 
+def test_a_node_knows_the_order_of_its_own_lines(run: Any) -> None:
+    lines = [up("a", 2), up("a", 1), up("b", 1)]
+    said = run(lines, IDS, RULES, "[order]\nby = 'pairs'\n")
+    assert line(said) == 1 and said.diagnosis.about == "behaviour"
+
+
 def test_clocks_on_the_wall_are_not_exact(run: Any) -> None:
     lines = [recv("b", "a", 0, 7, ts=1.0), tell("a", "b", 0, 7, ts=1.002)]
     assert run(lines, IDS, RULES, "[order]\nby = 'time'\nuncertainty = 0.005\n").exit == 0
