@@ -5,6 +5,7 @@ Nothing here is certain: what is guessed stands in comments, or is marked with `
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from difflib import get_close_matches
 from itertools import islice
@@ -18,10 +19,11 @@ from checker.core.types import Enum, MapOf
 from checker.settings import Mistake
 
 KINDS = ("ev", "event", "type", "kind", "name", "action", "msg")
-NODES = ("node", "nid", "server", "process", "pid", "host", "replica", "id")
+NODES = ("node", "nid", "server", "process", "host", "replica", "instance", "pid", "id")
 CLOCKS = ("vc", "clock", "vclock", "vector_clock")
 SENDERS = ("from", "src", "sender", "source")
 MESSAGES = ("msg", "message", "header", "meta")
+ARRIVALS = re.compile(r"recv|receiv|deliver|handle", re.I)
 MOST, FEW, MANY = 200_000, 12, 48  # lines; different values that are listed, and that are remembered
 
 
@@ -68,8 +70,25 @@ class Fields:
 
 def _best(paths: list[str], names: tuple[str, ...]) -> str | None:
     """Of these fields the one that is least deep, and whose name comes first."""
-    known = [p for p in paths if p.rsplit(".", 1)[-1] in names]
-    return min(known, key=lambda p: (p.count("."), names.index(p.rsplit(".", 1)[-1])), default=None)
+    known = [p for p in paths if _plain(p) in names]
+    return min(known, key=lambda p: (_plain(p) in ("pid", "id"), p.count("."), names.index(_plain(p))), default=None)
+
+
+def _words(name: str) -> str:
+    """`currentTerm` and `CurrentTerm` as `current_term`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _plain(path: str) -> str:
+    """What a field is of: `x.nodeId`, `x.node_name` and `node.id` are of a `node`."""
+    parent, _, last = path.rpartition(".")
+    word = _words(last)
+    if word in ("id", "name") and parent and _plain(parent) in NODES:
+        return _plain(parent)
+    for end, names in (("_id|_name|_node|_server", NODES + SENDERS), ("_name|_type|_kind", KINDS)):
+        if (of := re.sub(f"({end})$", "", word)) in names:
+            return of
+    return word
 
 
 def _at(row: Any, path: str) -> Any:
@@ -117,9 +136,11 @@ def _sizes(f: Fields, model: Model | None) -> list[str]:
         out.append(f'{name} = {{ from = "{source}" }}  # ?' if source else f"# {name} = …")
     for name in model.params if model else []:
         close = _close(name.removeprefix("max_"), f, MESSAGES) or _close(name.removeprefix("max_"), f)
-        out.append(f'{name} = {{ max = "{close}", plus = 1 }}  # ?' if close else f"# {name} = …")
+        most = f"len({close})" if close and f.kinds[close]["list"] else close
+        out.append(f'{name} = {{ max = "{most}", plus = 1 }}  # ?' if most else f"# {name} = …")
     process = next((p for p in model.processes if p in model.sorts), None) if model else None
-    names = ["", "[names]", f'self = "{process} = {f.node}"'] if process and f.node else []
+    node = f.node or (_close(process, f) if process else None)
+    names = ["", "[names]", f'self = "{process} = {node}"' + ("" if f.node else "  # ?")] if process and node else []
     return [*out, *names, ""]
 
 
@@ -164,19 +185,26 @@ def _messages(f: Fields, model: Model | None) -> list[str]:
         return []
     path, hits = max(found, key=lambda x: len(x[1]))
     where, kind = path.rsplit(".", 1)
-    out = [
-        "[receive]",
-        f'when = "has({where})"  # ? if such lines receive it; what they send belongs into [send]',
-        f'message = "{where}"',
-    ]
-    sender = next((s for s in SENDERS if f"{where}.{s}" in f.count or s in f.count), None)
-    at = f'{where}["{sender}"]' if sender and f"{where}.{sender}" in f.count else f'_["{sender}"]'
-    out += [f"# from = '{at}'"] if sender else []
+    inside = [p.removeprefix(where + ".") for p in f.count if p.startswith(where + ".")]
+    arrivals = [ev.replace('"', "'") for ev in f.events() if ARRIVALS.match(ev.strip('"'))]
+    when = f"{f.event} in [{', '.join(arrivals)}]" if arrivals else f"has({where})"
+    doubt = "" if arrivals else " if such lines receive it; what they send belongs into [send]"
+    out = ["[receive]", f'when = "{when}"  # ?{doubt}', f'message = "{where}"', *_sender(f, where, inside)]
     for w in hits:
         out += ["", f"[message.{called[_key(w)]}]", f"when = \"{kind} == '{w}'\""]
-        fields = [n for n, _ in model.messages[called[_key(w)]].payload.fields]  # type: ignore[union-attr]
-        out += [f'# {n} = "…"' for n in fields if f"{where}.{n}" not in f.count]
+        for n, _ in model.messages[called[_key(w)]].payload.fields:  # type: ignore[union-attr]
+            close = next((p for p in inside if _key(p.rsplit(".", 1)[-1]) == _key(n)), None)
+            out += [] if n in inside else [f'{n} = "{close}"  # ?' if close else f'# {n} = "…"']
     return [*out, ""]
+
+
+def _sender(f: Fields, where: str, inside: list[str]) -> list[str]:
+    """The field that may say who has sent a message: one of it, or else of the line."""
+    own = _best(inside, SENDERS)
+    if own:
+        return [f"# from = '{where}" + "".join(f'["{x}"]' for x in own.split(".")) + "'"]
+    other = _best([p for p in f.count if not p.startswith(where + ".") and not f.kinds[p]["object"]], SENDERS)
+    return ["# from = '_" + "".join(f'["{x}"]' for x in other.split(".")) + "'"] if other else []
 
 
 def _events(f: Fields, model: Model | None) -> list[str]:
@@ -205,7 +233,9 @@ def _close(name: str, f: Fields, but: tuple[str, ...] = ()) -> str | None:
         if all(part.isidentifier() for part in p.split(".")) and not set(p.split(".")[:-1]) & {*but}:
             ends[_key(p.rsplit(".", 1)[-1])] = p
     found = get_close_matches(_key(name), ends, 1, 0.75)
-    return ends[found[0]] if found else None
+    if found:
+        return ends[found[0]]
+    return next((p for p in ends.values() if _words(p.rsplit(".", 1)[-1]).endswith("_" + _words(name))), None)
 
 
 def _key(name: str) -> str:

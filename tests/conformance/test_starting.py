@@ -75,6 +75,30 @@ def test_it_finds_events_inside_of_an_object_that_every_line_has(tmp_path: Path,
     assert {e["when"] for e in found["event"]} == {"event.name == 'Send'", "event.name == 'Tick'"}
 
 
+def test_it_reads_names_in_camel_case_and_nested(tmp_path: Path, capsys: Any) -> None:
+    log = tmp_path / "log.ndjson"
+    rows = [
+        {
+            "timestampMs": 1700000000123 + i,
+            "source": {"nodeId": node, "pid": 7},
+            "msgId": f"m{i}",
+            "eventType": f"{step}RequestVote",
+            "state": {"currentTerm": i, "log": [i]},
+            "message": {"kind": "RequestVote", "fromNode": "n1", "payload": {"term": 1}},
+        }
+        for i, (node, step) in enumerate([("n1", "send"), ("n2", "recv"), ("n3", "recv")])
+    ]
+    log.write_text("".join(json.dumps(x) + "\n" for x in rows))
+    assert run(["new", "--binding", str(log), "--spec", "raft"]) == 0
+    text = capsys.readouterr().out
+    found = tomllib.loads(text)
+    assert found["names"]["self"] == "Server = source.nodeId" and found["order"]["node"] == "source.nodeId"
+    assert found["sizes"]["max_term"]["max"] == "state.currentTerm" and found["sizes"]["max_log"]["max"] == "len(state.log)"
+    assert found["receive"] == {"when": "eventType in ['recvRequestVote']", "message": "message"}
+    assert found["message"]["RequestVote"]["term"] == "payload.term" and 'message["fromNode"]' in text
+    assert {e["when"] for e in found["event"]} == {"eventType == 'sendRequestVote'", "eventType == 'recvRequestVote'"}
+
+
 def test_a_binding_that_says_nothing_is_told_so(tmp_path: Path, capsys: Any) -> None:
     log, binding = tmp_path / "log.ndjson", tmp_path / "binding.toml"
     log.write_text("".join(json.dumps(x) + "\n" for x in TWO_PHASE))
