@@ -107,7 +107,7 @@ class Answer:
     def _row(self, part: Part, i: int) -> dict[str, Any]:
         o = part.operations[i]
         end = o.done.number if o.done and o.known else None
-        shown = self.object.call(o.f, part.classes[i])
+        shown = self.object.call(o, part.classes[i])
         return {"operation": shown, "process": o.process, "call": o.at.number, "return": end}
 
     # ── JSON ──

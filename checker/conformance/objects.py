@@ -206,12 +206,12 @@ class Object:
     def look_at(self, c: int) -> None:
         """States are told whole."""
 
-    def call(self, f: str, c: int) -> str:
+    def call(self, o: Operation, c: int) -> str:
         """An operation, as it was asked and answered."""
         _, values = self.calls[c]
         given = [self.value(v) for n, v in values.items() if n != "result"]
         answer = f" → {self.value(values['result'])}" if "result" in values else ""
-        return f"{f}({', '.join(given)}){answer}"
+        return f"{o.f}({', '.join(given)}){answer}"
 
     def state(self, s: int) -> str:
         values = self.states[s]

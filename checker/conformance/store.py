@@ -9,7 +9,7 @@ Invariant: two states are the same number if and only if every key has the same 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from checker.settings import Mistake
 
 WIDE, BITS = 16, 4  # children of a part of a state
 NIL = 0  # the value of a key that has none, and an empty list
+BLUR = object()  # a value that nobody has observed
 FORMS = 'a transaction is [["r", key, null], ["w", key, value], ["append", key, item], …]; docs/guides/linearizable.md'
 NAME = "transactions"
 
@@ -49,10 +50,15 @@ class Store:
         self.calls: list[Call] = []
         self.known: list[dict[int, tuple[int, ...]]] = []
         self.looked: list[int] = []
-        found = [self._call(o) for o in operations]
-        self.numbers = {id(o): self._class(c) for o, c in zip(operations, found, strict=True)}
-        self.read, self.ways = self._observed()
-        self.expected = {k for c in self.calls for k, _ in c.txn.expects}
+        self.asked = {id(o): self._call(o) for o in operations}
+        self.read, self.items = set[tuple[int, int]](), set[tuple[int, int]]()
+        self.refused: set[int] = set()
+        steps = [step for c in self.asked.values() for step in c.txn.steps]
+        self.grown = {k for kind_, k, _ in steps if kind_ == "append"}
+        self.written = {(k, v) for kind_, k, v in steps if kind_ == "w"}
+        self.needed = self._needed(operations)
+        self.ways = self._ways()
+        self.numbers = {id(o): self._class(self._blurred(o)) for o in operations}
         self.parts: dict[tuple[int, ...], int] = {}
         self.rows: list[tuple[int, ...]] = []
         empty, self.depth = self._part((NIL,) * WIDE), 0
@@ -60,30 +66,69 @@ class Store:
             empty, self.depth = self._part((empty,) * WIDE), self.depth + 1
         self.initial = [empty]
 
-    def _observed(self) -> tuple[set[tuple[int, int]], dict[int, tuple[set[int], int]]]:
-        """What was read: (key, value or item of the list); and of keys that are only appended to, the longest list that was
-        read with all its beginnings: before that the list was one of these, and later it goes on from it."""
-        seen, longest = set[tuple[int, int]](), dict[int, list[int]]()
-        for c in self.calls:
-            seen |= set(c.txn.expects)
-            for (_, key, _), v in zip(c.txn.steps, c.found, strict=True):
-                if v is not None and (key, v) not in seen:
-                    seen.add((key, v))
-                    way = [v]
-                    while isinstance(x := self.shown[way[-1]], tuple):
-                        way.append(x[0])
-                        seen.add((key, x[1]))
-                    longest[key] = max(way, longest.get(key, []), key=len)
-        mixed = {k for c in self.calls for kind_, k, _ in c.txn.steps if kind_ == "w"}
-        return seen, {k: (set(way), way[0]) for k, way in longest.items() if k not in mixed}
+    # ── what was observed ──
 
     def matters(self, o: Operation) -> bool:
         """May it be needed?  Without an answer, and if nobody has read or expected anything of what it writes, it need not have
         taken effect: nobody could tell."""
+        return id(o) in self.needed
+
+    def _needed(self, operations: list[Operation]) -> set[int]:
+        """Those with an answer; those whose writes one of these has read or expected, or may have been refused for; and so on."""
+        needed, left = set[int](), operations
+        while more := [o for o in left if o.known or self._noticed(self.asked[id(o)])]:
+            needed |= set(map(id, more))
+            left = [o for o in left if id(o) not in needed]
+            for o in more:
+                self._observe(self.asked[id(o)])
+        return needed
+
+    def _noticed(self, c: Call) -> bool:
+        seen = {"w": self.read, "append": self.items, "r": set[tuple[int, int]]()}
+        return self._possible(c) and any(
+            (k, v) in seen[kind_] or (kind_ != "r" and k in self.refused) for kind_, k, v in c.txn.steps
+        )
+
+    def _possible(self, c: Call) -> bool:
+        """May all be so that an operation expects?"""
+        return all(v == NIL or k in self.grown or (k, v) in self.written for k, v in c.txn.expects)
+
+    def _observe(self, c: Call) -> None:
+        """Notes the values that an operation has read or expects, the lists that they go on from, and the items in them."""
+        self.refused |= {k for k, _ in c.txn.expects} if c.done is False and self._possible(c) else set()
+        found = zip((k for _, k, _ in c.txn.steps), c.found, strict=True)
+        for key, v in (*c.txn.expects, *((k, v) for k, v in found if v is not None)):
+            while (key, v) not in self.read:
+                self.read.add((key, v))
+                if isinstance(x := self.shown[v], tuple):
+                    v = x[0]
+                    self.items.add((key, x[1]))
+
+    def _ways(self) -> dict[int, tuple[set[int], int]]:
+        """Of keys that are only appended to, the longest list that was read with all its beginnings: before that the list was
+        one of these, and later it goes on from it."""
+        mixed = {k for c in self.asked.values() for kind_, k, _ in c.txn.steps if kind_ == "w"}
+        met, longest = set[tuple[int, int]](), dict[int, list[int]]()
+        for c in self.asked.values():
+            for (_, key, _), v in zip(c.txn.steps, c.found, strict=True):
+                if v is not None and key not in mixed and (key, v) not in met:
+                    way = [v]
+                    while isinstance(x := self.shown[way[-1]], tuple):
+                        way.append(x[0])
+                    met |= {(key, w) for w in way}
+                    longest[key] = max(way, longest.get(key, []), key=len)
+        return {k: (set(way), way[0]) for k, way in longest.items()}
+
+    def _blurred(self, o: Operation) -> Call:
+        """What was asked and answered; if there is no answer, with one value for all that nobody has observed of a key, so that
+        operations and states are the same which nobody could tell apart."""
+        call = self.asked[id(o)]
         if o.known:
-            return True
-        t, expected = self.calls[self.numbers[id(o)]].txn, self.expected
-        return any(k != "r" and ((key, v) in self.read or key in expected) for k, key, v in t.steps)
+            return call
+        blur = self._number(BLUR, msgspec.Raw(b"?"))
+        seen = self.read | {(k, v) for kind_, k, v in call.txn.steps if kind_ != "w" or k in self.grown}
+        steps = tuple((kind_, k, v if (k, v) in seen else blur) for kind_, k, v in call.txn.steps)
+        return replace(call, txn=replace(call.txn, steps=steps))
 
     # ── operations ──
 
@@ -221,14 +266,14 @@ class Store:
         names = list(self.keys)
         return ", ".join(f"{names[k]} = {self._told(self.value_of(s, k))}" for k in self.looked)
 
-    def call(self, f: str, c: int) -> str:
+    def call(self, o: Operation, c: int) -> str:
         """An operation, as it was asked and answered."""
-        call, names = self.calls[c], list(self.keys)
+        call, names = self.asked[id(o)], list(self.keys)
         parts = [f"if {names[k]} = {self._told(v)}" for k, v in call.txn.expects]
         for (k, key, v), x in zip(call.txn.steps, call.found, strict=True):
             value = self._told(v) if k != "r" else "?" if x is None else self._told(x)
             parts.append(f"{k} {names[key]} {value}")
-        return f"{f}({', '.join(parts)})" + (" → false" if call.done is False else "")
+        return f"{o.f}({', '.join(parts)})" + (" → false" if call.done is False else "")
 
     def _told(self, v: int) -> str:
         return _text(self._plain(v))
@@ -260,9 +305,9 @@ def components(store: Store, operations: list[Operation]) -> list[list[Operation
     return list(out.values())
 
 
-def _kinds(o: Operation) -> list[str | None]:
-    found = micro(o.given) if kind(o.f) == "txn" else None
-    return [k for k, _, _ in found.steps] if found else [kind(o.f)]
+def _kinds(o: Operation) -> list[str]:
+    found = _asked(o)
+    return [k for k, _, _ in found.steps] if found else []
 
 
 def _asked(o: Operation) -> Txn | None:

@@ -22,16 +22,25 @@ from checker.settings import Mistake
 # ── against the definition ──
 
 
+def conditional(o: Operation) -> bool:
+    """Is it of the form [what it expects, its parts]?"""
+    return not all(part and isinstance(part[0], str) for part in o.given)
+
+
 def effect(o: Operation, state: dict[str, Any]) -> dict[str, Any] | None:
     """The state after an operation, None if it does not fit."""
     new, read = dict(state), []
-    for f, k, v in o.given:
+    expects, body = o.given if conditional(o) else ([], o.given)
+    if any(state.get(k) != v for k, v in expects):
+        return new if not o.known or o.answer is False else None
+    for f, k, v in body:
         read.append([f, k, new.get(k) if f == "r" else v])
         if f == "w":
             new[k] = v
         elif f == "append":
             new[k] = [*(new.get(k) or []), v]
-    return new if not o.known or read == o.answer else None
+    answer = [x if f == "r" else True for f, _, x in read] if conditional(o) else read
+    return new if not o.known or answer == o.answer else None
 
 
 def by_definition(ops: list[Operation]) -> bool:
@@ -50,26 +59,33 @@ def _fits(order: list[Operation]) -> bool:
 
 
 @st.composite
-def histories(draw: Any, kind: str) -> list[Operation]:
+def histories(draw: Any, kinds: list[str], conditions: bool) -> list[Operation]:
     """Some operations at the same time, with answers that may have been given."""
     events = draw(st.permutations([i for i in range(4) for _ in range(2)]))
     ops: dict[int, Operation] = {}
-    values = [None, 1, 2] if kind == "w" else [None, [1], [2], [1, 2], [2, 1]]
+    values = [None, [1], [2], [1, 2], [2, 1]] if "append" in kinds else [None, 1, 2]
+    items = [1, 2, 3]
     for at, i in enumerate(events):
         if i not in ops:
-            what = st.tuples(st.sampled_from(["r", kind]), st.sampled_from("xy"), st.sampled_from([1, 2]))
-            given = [[f, k, None if f == "r" else v] for f, k, v in draw(st.lists(what, min_size=1, max_size=2))]
+            what = st.tuples(st.sampled_from(["r", *kinds]), st.sampled_from("xy"), st.sampled_from(items))
+            given: Any = [[f, k, None if f == "r" else v] for f, k, v in draw(st.lists(what, min_size=1, max_size=2))]
+            if draw(st.booleans()) and conditions:
+                expects = st.tuples(st.sampled_from("xy"), st.sampled_from(values)).map(list)
+                given = [draw(st.lists(expects, min_size=1, max_size=2)), given]
             ops[i] = Operation("txn", None, given, i, at, Line("", at, {}))
         elif draw(st.integers(0, 3)):
-            o = ops[i]
-            o.ret, o.answer = at, [[f, k, draw(st.sampled_from(values)) if f == "r" else v] for f, k, v in o.given]
+            o, o_body = ops[i], ops[i].given[1] if conditional(ops[i]) else ops[i].given
+            o.ret, o.answer = at, [[f, k, draw(st.sampled_from(values)) if f == "r" else v] for f, k, v in o_body]
+            if conditional(o):
+                o.answer = [x if f == "r" else True for f, _, x in o.answer] if draw(st.booleans()) else False
     return sorted(ops.values(), key=lambda o: o.call)
 
 
+@pytest.mark.parametrize("conditions", [False, True])
 @pytest.mark.parametrize("kind", ["w", "append"])
-def test_the_search_finds_an_order_if_there_is_one(kind: str) -> None:
-    @settings(max_examples=150, deadline=None)
-    @given(histories(kind))
+def test_the_search_finds_an_order_if_there_is_one(kind: str, conditions: bool) -> None:
+    @settings(max_examples=100, deadline=None)
+    @given(histories([kind], conditions))
     def agrees(ops: list[Operation]) -> None:
         store = Store(ops)
         found = components(store, list(filter(store.matters, ops)))
