@@ -234,13 +234,24 @@ def _followed(spec: str, model: Model, traces: list[str], binding: str | None, i
         signal.signal(signal.SIGINT, before)
 
 
+def _as_it_grows(make: Callable[[], Validation]) -> Result:
+    """The verdict on a log that is followed: from the beginning again if it ends where the log has outgrown the sizes that the
+    binding took from it."""
+    now = make()
+    while (result := now.run(True)).verdict == "reject":
+        before, now = now.instance, make()
+        if (before.sizes, before.names) == (now.instance.sizes, now.instance.names):
+            break
+    return result
+
+
 def _answer(
     spec: str, model: Model, traces: list[str], logs: list[Log], make: Callable[[], Validation], follow: bool = False
 ) -> Answer:
     from checker.answer import Rejected
 
     try:
-        result = make().run(True) if follow else make().run()
+        result = _as_it_grows(make) if follow else make().run()
     except (BindError, AssumptionFails) as error:
         raise Rejected(error, model, True) from None
     result.interrupted = any(log.interrupted for log in logs)

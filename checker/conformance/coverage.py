@@ -53,7 +53,7 @@ class Coverage:
     def data(self) -> dict[str, Any]:
         return {
             "actions": self.actions(),
-            "rules": {k.title: k.seen for k in self.rules.kinds},
+            "rules": self._used(),
             "compared": {text: x.seen for text, x in self.looks.items()},
             "guards": {text: {"held": held, "refused": n} for text, (held, n) in self.guards().items()},
             "unread": self.unread(),
@@ -61,6 +61,13 @@ class Coverage:
                 p.name: p.name not in self.result.binding.skip for p in self.result.instance.properties if p.kind != "reachable"
             },
         }
+
+    def _used(self) -> dict[str, int]:
+        """How many events each rule was for; those of one name together, as that of [receive] beside one of the binding's."""
+        out: dict[str, int] = {}
+        for k in self.rules.kinds:
+            out[k.title] = out.get(k.title, 0) + k.seen
+        return out
 
     def warnings(self) -> list[str]:
         """What the binding says of fields that never were there; only a whole log can tell."""

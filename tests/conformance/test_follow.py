@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -51,6 +53,25 @@ def test_a_log_that_is_not_there_yet_is_waited_for(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(time, "sleep", more)
     assert run([*COMMAND, str(log)]) == 14
     assert "waiting for" in capsys.readouterr().err
+
+
+def test_a_log_outgrows_the_sizes_that_it_had_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    log, packed = tmp_path / "log.ndjson", TRACES / "pysyncobj/accepted/crash.ndjson.gz"
+    lines = gzip.decompress(packed.read_bytes()).decode().splitlines(keepends=True)
+    log.write_text("".join(lines[:60]))
+    parts = iter(["".join(lines[60:80]), "".join(lines[80:])])
+
+    def more(_: float) -> None:
+        if (part := next(parts, None)) is None:
+            os.kill(os.getpid(), signal.SIGINT)
+        with log.open("a") as f:
+            f.write(part or "")
+
+    monkeypatch.setattr(time, "sleep", more)
+    binding = TRACES / "pysyncobj/binding.toml"
+    assert run(["validate", "pysyncobj", str(log), "-b", str(binding), "--follow", "--coverage", "--json"]) == 130
+    said = json.loads(capsys.readouterr().out)
+    assert said["lines"] == len(lines) and said["coverage"]["rules"]["receive"] == sum('"ev":"recv"' in x for x in lines) > 0
 
 
 @pytest.mark.parametrize("cut", [True, False])
