@@ -237,8 +237,15 @@ def states_from_itf(instance: Instance, data: dict[str, Any]) -> list[State]:
         unknown = [k for k in state if k != "#meta" and k not in instance.vars]
         if unknown:
             raise Mistake(f"state {n} has a variable `{unknown[0]}` that {instance.model.name} has not")
-        out.append({k: itf.decode(instance.vars[k].type, v) for k, v in state.items() if k != "#meta"})
+        out.append({k: _decoded(itf, n, instance.vars[k], v) for k, v in state.items() if k != "#meta"})
     return out
+
+
+def _decoded(itf: Itf, n: int, var: Any, v: Any) -> Any:
+    try:
+        return itf.decode(var.type, v)
+    except Mistake as why:
+        raise Mistake(f"state {n}, `{var.name}`: {why.text}", why.hint) from None
 
 
 @dataclass(frozen=True)

@@ -201,8 +201,10 @@ def perform(
         logs = [Log(t) for t in traces]
         if all(map(is_record, logs)):
             return _recorded(spec, model, traces, logs)
-    if not binding and len(traces) == 1 and is_itf(log := Log(traces[0])):
-        return _answer(spec, model, traces, [log], lambda: ItfValidation(model, log, instance))
+        if itf := next(filter(is_itf, logs), None):
+            if len(logs) > 1:
+                raise Mistake(f"{itf.name} is an ITF file, of a whole behaviour; such files are validated one by one")
+            return _answer(spec, model, traces, [itf], lambda: ItfValidation(model, itf, instance))
     return validate(model, traces, load(binding or binding_beside(spec, traces)), instance, spec)
 
 

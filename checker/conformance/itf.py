@@ -6,6 +6,7 @@ A variable that a file leaves out is not compared; then several states of the sp
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from checker.conformance.binding import Binding, Rule
@@ -40,7 +41,8 @@ class ItfRules(Rules):
     def __init__(self, binding: Binding, instance: Instance, states: list[State]) -> None:
         super().__init__(binding, instance, Reader())
         self.states = states
-        looks = {v.name: Look(v.name, Read(v.type, v.name), v.type, frozenset(), v.name) for v in instance.vars.values()}
+        vars = instance.vars.values()
+        looks = {v.name: Look(v.name, Read(v.type, v.name), v.type, frozenset(), v.name, itemgetter(v.name)) for v in vars}
         self.looks = {n: x for n, x in looks.items() if any(n in s for s in states)}
         after = list(self.looks.values())
         self.first = Kind(Rule("the initial state"), lambda _: True, [[]], [], after, [])
@@ -88,7 +90,10 @@ class ItfValidation(Validation):
         super().__init__(model, Binding(log.name, "", event=[Rule("state")]), [states], name)
         if not states.data["states"]:
             raise Mistake(f"{log.name} has no states")
-        self.states = states_from_itf(self.instance, states.data)
+        try:
+            self.states = states_from_itf(self.instance, states.data)
+        except Mistake as why:
+            raise Mistake(f"{log.name}: {why.text}", why.hint) from None
 
     def search(self, thorough: bool) -> Search:
         rules = ItfRules(self.binding, self.instance, self.states)

@@ -62,4 +62,11 @@ def test_itf(capsys: Any, tmp_path: Path) -> None:
     file.write_text(json.dumps(data))
     capsys.readouterr()
     assert run(["validate", "alternating_bit", str(file)]) == 14
-    assert "state:5" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "state:5" in out and "in the spec, but 2 in the log (`next`)" in out
+    assert run(["validate", "alternating_bit", str(file), str(file)]) == 1
+    assert "is an ITF file" in capsys.readouterr().err
+    data["states"][5]["next"] = "x"
+    file.write_text(json.dumps(data))
+    assert run(["validate", "alternating_bit", str(file)]) == 1
+    assert f'{file}: state 5, `next`: `"x"` is no value' in capsys.readouterr().err
