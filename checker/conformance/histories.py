@@ -26,9 +26,17 @@ from checker.settings import Mistake, nearest
 
 BEGIN = {"invoke", "call", "invocation", "start"}
 END = {"ok": "ok", "return": "ok", "response": "ok", "end": "ok", "fail": "fail", "info": "info"}
-NAMES = ("f", "op", "operation", "method", "name")
+NAMES = ("f", "op", "op_type", "operation", "method", "name")
 WHO = ("process", "client", "clientid", "client_id", "thread")
-TIMES = (("call", "return"), ("start", "end"), ("begin", "end"), ("start_time", "end_time"), ("invoked", "returned"))
+TIMES = (
+    ("call", "return"),
+    ("start", "end"),
+    ("begin", "end"),
+    ("start_time", "end_time"),
+    ("invoked", "returned"),
+    ("call_time", "return_time"),
+)
+KNOWN = {*NAMES, *WHO, *(x for pair in TIMES for x in pair)}
 CODES = ("get", "put", "append")  # as Porcupine numbers the operations of its key-value store
 NEVER = 1 << 62
 HINT = "docs/guides/linearizable.md says what a history is"
@@ -134,11 +142,21 @@ def _edn(log: Log, data: bytes) -> Iterator[Line]:
 
 
 def _plain(d: dict[str, Any]) -> dict[str, Any]:
-    """Keywords as EDN writes them, `:read`, without the colon; and keys as Go writes them, `ClientId`, in small letters."""
+    """Keywords as EDN writes them, `:read`, without the colon; keys as Go writes them, `ClientId`, in small letters; and known
+    ones as others do, `startTimeMs`, without the unit."""
+    if any(k not in KNOWN and _known(k) != k for k in d):
+        d = {_known(k): v for k, v in d.items()}
     if not any(k[:1] == ":" or k[:1].isupper() or (type(v) is str and v[:1] == ":") for k, v in d.items()):
         return d
     short = {k.lstrip(":"): v[1:] if type(v) is str and v[:1] == ":" else v for k, v in d.items()}
     return {k.lower() if k[:1].isupper() else k: v for k, v in short.items()}
+
+
+def _known(key: str) -> str:
+    """`clientId` as `client_id`, `startTimeMs` as `start_time`, if that is a key of a history."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower() if key[:1].islower() else key
+    name = re.sub(r"_(ms|us|ns|millis|micros|nanos)$", "", words)
+    return name if name in KNOWN else key
 
 
 def _first(d: dict[str, Any], names: tuple[str, ...], default: Any = None) -> Any:

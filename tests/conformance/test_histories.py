@@ -113,6 +113,16 @@ def test_porcupines_events(write: Any) -> None:
     assert verdict(write([rows[1], rows[2], rows[0], rows[3]])) == "reject"
 
 
+def test_keys_in_camel_case_with_units(write: Any) -> None:
+    def row(who: str, op: str, start: int, end: int, **more: Any) -> dict[str, Any]:
+        return {"clientId": who, "opType": op, "key": "k", "startTimeMs": start, "endTimeMs": end, **more}
+
+    rows = [row("c1", "write", 1, 5, value=1), row("c2", "write", 6, 8, value=2)]
+    assert verdict(write([*rows, row("c1", "read", 10, 12, result=2)])) == "accept"
+    assert verdict(write([*rows, row("c1", "read", 10, 12, result=1)])) == "reject"
+    assert verdict(write([*rows, row("c1", "read", 7, 12, result=1)])) == "accept"
+
+
 def test_plain_fields_with_two_times(write: Any) -> None:
     rows = [{"client": 0, "op": "put", "key": "x", "value": 1, "start": 0.0, "end": 1.5}]
     rows += [{"client": 1, "op": "get", "key": "x", "value": 1, "start": 2.0, "end": 3.0}]
