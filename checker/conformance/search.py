@@ -260,12 +260,11 @@ class Search:
         for look, want in wanted:
             try:
                 got = self.machine.value(look.expr, o.env, state)
-                if want is MISSING:
-                    want = self.machine.value(look.expr, o.env, c.state)
+                due = self.machine.value(look.expr, o.env, c.state) if want is MISSING else want
             except Fault as fault:
                 self._note(Note(kind, c, None, state, (look, want, fault)))
                 return False
-            if got != want:
+            if got != due:
                 self._note(Note(kind, c, None, state, (look, want, got)))
                 return False
             look.seen += 1

@@ -235,6 +235,8 @@ def test_what_is_not_updated_stays(run: Any) -> None:
     rule = "[[event]]\nwhen = \"ev == 'maybe'\"\ndo = \"Up?\"\nafter = { 'n[self]' = { update = 'new' } }\nobserve = false\n"
     assert run([{"ev": "maybe", "node": "a", "new": 1}, {"ev": "maybe", "node": "a"}, up("a", 2)], RULES, rule).exit == 0
     assert line(run([{"ev": "maybe", "node": "a"}, up("a", 2)], RULES, rule)) == 2
+    said = run([{"ev": "maybe", "node": "a"}], RULES, rule.replace("Up?", "Up"))
+    assert line(said) == 1 and "`n[self]` is 1, but the log says that it did not change" in "\n".join(said.lines(False))
 
 
 def test_a_line_may_only_look(run: Any) -> None:
