@@ -168,6 +168,8 @@ class Supervisor:
             self.failure = said["failed"]
         elif "leads" in said:
             self.tell(f"{name} leads" if said["leads"] else f"{name} leads no longer")
+        elif "full" in said:
+            self.tell(f"{name} takes no more requests: {said['full']}")
         elif "listening" in said:
             self.up.add(name)
             again = ", again, with what is on its disk" if said["started"] > 1 else ""

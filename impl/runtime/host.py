@@ -93,6 +93,7 @@ class Host:
         self.batch, self.flushing = Batch(), False
         self.heard: dict[str, tuple[float, Any]] = {}  # node → when and what it has told of itself
         self.leads = False
+        self.full: str | None = None  # why it takes no more requests
         self.tell = tell
 
     async def run(self) -> None:
@@ -333,8 +334,18 @@ class Host:
         if isinstance(found, Ready):
             self._take(found)
             self._work()
+        elif not found:
+            self._refuse()
         if (not found or (self.replica and not self.replica.executes)) and not writer.is_closing():
             writer.write(frame([c.number, False, isinstance(found, Ready) or None]))
+
+    def _refuse(self) -> None:
+        """A node that leads and still takes no request says so, once, if that is because of a size."""
+        replica, me = self.replica, self.address
+        if replica and replica.takes and not self.full and replica.service.ready(self.core.state, me.identity):
+            self.full = self.plan.at_end(me.process, replica.service.action, self.core.state)
+            if self.full:
+                self.tell({"full": self.full})
 
     def _again_from(self, source: str, number: int, body: bytes) -> None:
         self._offer(source, number, body)

@@ -5,6 +5,7 @@ An address is a name ("Acceptor1", "Proposer-0", "TM"), the same in traces, file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,18 @@ class Plan:
         m = self.nodes.instance.messages[e.message]
         receiver, sender = self.addresses[e.target].party, self.addresses[e.source].party
         return Rec(e.message, (*e.fields, *([receiver] if m.to else []), *([sender] if m.sender else [])))
+
+    def at_end(self, process: str, action: str, state: Mapping[str, Value]) -> str | None:
+        """Which variable that a spontaneous action writes has come to the end of its range, where a size sets that; None if
+        none has."""
+        p, declared = self.nodes.processes[process], self.nodes.instance.model.vars
+        for v in sorted(p.spontaneous[action].writes & p.vars.keys()):
+            t, written = p.vars[v], declared[v].cell
+            if isinstance(t, Int) and isinstance(written, Int) and state[v] == t.hi:
+                sizes = sorted(_uses(written.hi) & self.nodes.instance.sizes.keys())
+                if sizes:
+                    return f"{v} is at its end, {t.hi}; more by {' or '.join(f'-D {n}=...' for n in sizes)}"
+        return None
 
 
 def sizes_for(model: Model, nodes: int | None, protocol: Protocol) -> dict[str, Any]:

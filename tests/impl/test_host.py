@@ -232,3 +232,9 @@ def test_values_travel_as_they_are(data: Any) -> None:
     v = data.draw(st.integers(-(1 << 80), 1 << 80) if t == TYPES[0] else st.sampled_from(list(values(t))))
     there = ENCODER.encode(pack(v, t))
     assert unpack(DECODER.decode(there), t) == v
+
+
+def test_a_step_that_has_used_up_a_size_is_told_by_it() -> None:
+    plan = make_plan(load("multi_paxos"), None, 3, {"slots": 2})
+    assert plan.at_end("Proposer", "Propose", {"next": 1, "entries": {}}) is None
+    assert plan.at_end("Proposer", "Propose", {"next": 2, "entries": {}}) == "next is at its end, 2; more by -D slots=..."
