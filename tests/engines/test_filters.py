@@ -144,7 +144,7 @@ def discards(draw: st.DrawFn) -> str:
         more=more,
         filling=filling,
         rest=", _" if more else "",
-        condition=condition.replace("c: A. m[c]", "c: A. n"),
+        condition=condition.replace("m[c]", "n"),
         to=draw(st.sampled_from(("", " to a"))),
         total="in_flight",
     )
