@@ -175,4 +175,4 @@ def test_straight_code_is_what_the_definition_says(extracts: bool, tried: list[o
 
 @pytest.mark.slow
 def test_much_straight_code_is_what_the_definition_says() -> None:
-    compare_many(60)
+    compare_many(40)
