@@ -62,17 +62,17 @@ def compile_ir(ir: str, thorough: bool = True) -> bytes:
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = options.slp_vectorization = False
     builder = llvm.create_pass_builder(target, options)
-    longest = max(function.count("\n") for function in ir.split("\ndefine"))
-    passes = builder.getModulePassManager() if thorough else _few_passes(longest <= NUMBERED)
+    passes = builder.getModulePassManager() if thorough else _few_passes(ir)
     passes.run(module, builder)
     return bytes(target.emit_object(module))
 
 
-def _few_passes(numbering: bool) -> Any:
+def _few_passes(ir: str) -> Any:
+    longest = max(function.count("\n") for function in ir.split("\ndefine"))
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.add_simplify_cfg_pass()
-    if numbering:
+    if longest <= NUMBERED:
         passes.add_new_gvn_pass()
     passes.add_instruction_combine_pass()
     passes.add_simplify_cfg_pass()
