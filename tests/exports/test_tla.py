@@ -76,7 +76,7 @@ def run_tlc(instance: Instance, symmetry: bool, folder: Path, deadlock: bool = T
     fast = ["-XX:TieredStopAtLevel=1"] if states <= FEW else []
     java = ["java", "-XX:+UseSerialGC", *fast, f"-Djava.io.tmpdir={own}", "-cp", jar()]
     command = [*java, "tlc2.TLC", "-metadir", own, "-workers", "1", "-nowarning", found[1]]
-    ran = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=3600)
+    ran = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400)
     text = ran.stdout
     if "is violated by the initial state" in text:
         return Tlc(0, None, 0, False, text)
