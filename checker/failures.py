@@ -16,6 +16,14 @@ from checker.settings import Mistake
 USAGE, SPEC_WRONG, ASSUMPTION, UNKNOWN, BUG, INTERRUPTED = 1, 2, 10, 20, 70, 130
 
 
+class Unanswered(Exception):
+    """Somebody else was asked and has not answered: what came of it is not known.  `hint`: what may be wrong."""
+
+    def __init__(self, text: str, hint: str | None = None) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a command has no answer.  `marked`: the place in the source, rendered; `diagnostics`: what the front end
@@ -59,6 +67,8 @@ def failure(why: BaseException) -> Failure:
             return _rejected(why)
         case Unable():
             return Failure(UNKNOWN, "unable", str(why), why.hint)
+        case Unanswered():
+            return Failure(UNKNOWN, "unanswered", str(why), why.hint)
         case MemoryError():
             return Failure(UNKNOWN, "memory", "out of memory", "--max-memory ends a check before that")
         case OSError():

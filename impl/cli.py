@@ -98,7 +98,8 @@ def client(
     get KEY; put KEY VALUE; cas KEY OLD NEW; txn [if KEY VALUE | held NAME TOKEN]… [get KEY | put KEY VALUE]…;
     lock NAME, which prints a token; renew NAME TOKEN; unlock NAME TOKEN.  `none` is what a key without a value has.
 
-    Exit code 1 also if it could not be: another value, a lock held by another."""
+    Exit code 1 also if it could not be: another value, a lock held by another, a node that refuses; 20 if nobody answers, and it
+    may have been done."""
     from impl.requests import perform
     from impl.runtime.client import Session
 

@@ -5,6 +5,10 @@ commands are that were executed (`Entries`).  A command is the number that its b
 …arguments] as msgpack.  So each answer can be told: the commands that any node has executed, in their order, are executed here
 once more, by one store that has never seen a crash or a network.  Only what was asked before is executed, and an answer is that
 of the store: so the order of execution explains the history of the clients, which is therefore linearizable.
+
+A store that remembers only so many `sessions` (the first line says how many; else all) executes nothing of one that it may have
+forgotten: NAME@N began when N commands had been executed, and is forgotten if that is fewer than `floor`, which is when the
+last of those that were forgotten was served last.
 """
 
 from __future__ import annotations
@@ -73,16 +77,21 @@ class Asked:
 class Clients:
     """The clients of a run, and the store as they should see it.  `service`: as the first line has it, None: it does not say."""
 
+    most: int | None = None  # so many sessions are remembered
+
     def __init__(self, service: Any) -> None:
         self.process: str | None = None
         self.param = ""
         match service:
             case {"process": str(p), "param": str(a), "log": str(log), "until": None | str() as until, "part": int(part)}:
                 self.process, self.param, self.entries = p, a, Entries(log, until, part)
+                most = service.get("sessions")
+                self.most = most if type(most) is int else None
         self.asked: dict[tuple[Any, Any], Asked] = {}  # (node, client) or (client, None)
         self.executed = 0
         self.pairs: dict[Any, Any] = {}
-        self.sessions: dict[Any, int] = {}
+        self.sessions: dict[Any, tuple[int, int]] = {}  # client → its last number, and as which command of all it was executed
+        self.commands = self.floor = 0
         self.answers: dict[Any, dict[int, Any]] = {}  # client → number → answer
 
     def copy(self) -> Clients:
@@ -160,15 +169,28 @@ class Clients:
         for v in self.entries(state, self.executed):
             self.executed += 1
             found = command(v) if v is not None else None
-            if found and found[1] > self.sessions.get(found[0], 0):
+            if found:
                 self._execute(*found)
 
     def _execute(self, client: Any, number: int, op: Any, args: list[Any]) -> None:
-        self.sessions[client] = number
+        self.commands += 1
+        last = self.sessions.get(client)
+        if number <= last[0] if last else number <= 0 or began(client) < self.floor:
+            return
+        self.sessions.pop(client, None)
+        self.sessions[client] = number, self.commands
+        if self.most is not None and len(self.sessions) > self.most:
+            _, self.floor = self.sessions.pop(next(iter(self.sessions)))
         answers = self.answers.setdefault(client, {})
         answers[number] = execute(op, args, self.pairs)
         if len(answers) > LATE:
             del answers[next(iter(answers))]
+
+
+def began(session: str) -> int:
+    """How many commands had been executed when a session began, NAME@N; 0 if it does not say."""
+    executed = session.rpartition("@")[2]
+    return int(executed) if executed.isascii() and executed.isdecimal() and len(executed) < 20 else 0
 
 
 def _json(x: Any) -> str:
@@ -176,4 +198,4 @@ def _json(x: Any) -> str:
     return text if len(text) < 200 else text[:98] + " … " + text[-98:]
 
 
-__all__ = ["Clients", "Entries", "Unexplained", "command"]
+__all__ = ["Clients", "Entries", "Unexplained", "began", "command"]

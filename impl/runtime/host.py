@@ -30,7 +30,7 @@ import msgspec
 
 from checker.failures import failure
 from impl.runtime.core import Core, Envelope, Ready, SpecFault
-from impl.runtime.kv import Command, Replica
+from impl.runtime.kv import Command, Refused, Replica
 from impl.runtime.plan import Address, Plan
 from impl.runtime.record import Recorder
 from impl.runtime.store import Batch, Store, Unreadable
@@ -312,7 +312,8 @@ class Host:
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers requests of one client: [number, True, result], or [number, False, None] where another node has to, or
-        [number, False, True] where this one has taken it and another executes it."""
+        [number, False, True] where this one has taken it and another executes it, or [number, False, why] if it is not executed.
+        Number 0 is answered with how many commands have been executed here."""
         while True:
             match await read_frame(reader):
                 case [str() as session, int() as number, str() as op, *args]:
@@ -321,31 +322,53 @@ class Host:
                     raise BadFrame(f"{other} is no request")
 
     def _request(self, c: Command, writer: asyncio.StreamWriter) -> None:
+        def say(done: bool, what: Any) -> None:
+            if not writer.is_closing():
+                writer.write(frame([c.number, done, what]))
+
         def answer(result: Any) -> None:
+            if isinstance(result, Refused):
+                say(False, result.why)
+                return
             if self.recorder:
                 self.recorder.line(time.time(), self.address.name, "return", client=c.session, number=c.number, result=result)
                 self.recorder.flush()
-            if not writer.is_closing():
-                writer.write(frame([c.number, True, result]))
+            say(True, result)
 
+        replica = self.replica
+        if replica is None:
+            say(False, f"{self.plan.nodes.instance.model.name} serves no clients")
+        elif c.number <= 0:
+            say(replica.executes, replica.machine.applied if replica.executes else None)
+        else:
+            self._ask(replica, c, say, answer)
+
+    def _ask(self, replica: Replica, c: Command, say: Callable[[bool, Any], None], answer: Callable[[Any], None]) -> None:
         if self.recorder:
             self.recorder.line(time.time(), self.address.name, "invoke", client=c.session, number=c.number, op=c.op, args=c.args)
-        found = self.replica.request(self.core, c, answer) if self.replica else False
+        try:
+            found = replica.request(self.core, c, answer)
+        except ValueError as why:
+            say(False, str(why))
+            return
         if isinstance(found, Ready):
             self._take(found)
             self._work()
-        elif not found:
-            self._refuse()
-        if (not found or (self.replica and not self.replica.executes)) and not writer.is_closing():
-            writer.write(frame([c.number, False, isinstance(found, Ready) or None]))
+        if not found:
+            say(False, self._full(replica))
+        elif not replica.executes:
+            say(False, True)
 
-    def _refuse(self) -> None:
-        """A node that leads and still takes no request says so, once, if that is because of a size."""
-        replica, me = self.replica, self.address
-        if replica and replica.takes and not self.full and replica.service.ready(self.core.state, me.identity):
-            self.full = self.plan.at_end(me.process, replica.service.action, self.core.state)
-            if self.full:
-                self.tell({"full": self.full})
+    def _full(self, replica: Replica) -> str | None:
+        """Why a node that leads takes no request nevertheless, if that is because of a size; it is told once."""
+        me = self.address
+        if not (replica.takes and replica.service.ready(self.core.state, me.identity)):
+            return None
+        why = self.plan.at_end(me.process, replica.service.action, self.core.state)
+        if why and not self.full:
+            self.full = why
+            self.tell({"full": why})
+        return why and f"{me.name} takes no more requests: {why}"
 
     def _again_from(self, source: str, number: int, body: bytes) -> None:
         self._offer(source, number, body)

@@ -5,6 +5,11 @@ Every command, reads too, goes through the log; a replica applies what is commit
 sends one again, with its number, until it is answered; the machine remembers the last answer of each session, so a command
 that is in the log twice is applied once.  A protocol says through a Service which entries are committed.
 
+The machine remembers the SESSIONS sessions that were served last, by the order of the log, so all replicas remember the same.
+One that it does not know may be new, or forgotten.  Its name tells, NAME@N: N commands had been executed when it began, so what
+it has had executed came later.  `floor` is how many had been when the last command of a session that is forgotten was; a
+session that began before and is not known is refused, and a command that is in the log again is never executed twice.
+
 A command is a value of the spec's sort: the number that its bytes are, so every node knows what it means.
 """
 
@@ -16,13 +21,14 @@ from typing import Any
 
 import msgspec
 
-from checker.conformance.clients import Entries
+from checker.conformance.clients import Entries, began
 from checker.core.types import Id, Value
 from checker.engines.python.node import Process
 from impl.runtime.core import Core, Ready
 from impl.runtime.wire import DECODER, ENCODER
 
 LONGEST = 1000  # bytes of a command
+SESSIONS = 10_000  # so many are remembered
 VALUES = 1 << (8 * LONGEST + 8)  # so many commands there are
 
 
@@ -45,7 +51,8 @@ class Service:
         if not isinstance(where, Entries):
             return None
         executes = next(p.name for p in processes if self.executes(p))
-        return {"process": executes, "param": self.param, "log": where.log, "until": where.until, "part": where.part}
+        entries = {"log": where.log, "until": where.until, "part": where.part}
+        return {"process": executes, "param": self.param, **entries, "sessions": SESSIONS}
 
     def takes(self, process: Process) -> bool:
         """Can nodes of this kind take a command?"""
@@ -66,6 +73,21 @@ class Command:
     number: int
     op: str
     args: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Instead of an answer: why a command is not executed."""
+
+    why: str
+
+
+EXPIRED = Refused("the session has expired, as others were served since")
+
+
+def session_name(name: str, executed: int) -> str:
+    """The name of a session that begins when so many commands have been executed, at any replica."""
+    return f"{name}@{executed}"
 
 
 def sound(c: Command) -> bool:
@@ -106,18 +128,30 @@ def as_command(v: Value) -> Command | None:
 
 
 class Machine:
-    """The replicated state: the pairs, and of each session the last request and its answer."""
+    """The replicated state: the pairs, and of the sessions that are remembered the last request, its answer, and when it was
+    executed: as which command of all."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = SESSIONS) -> None:
+        self.most = most
         self.pairs: dict[str, Any] = {}
-        self.sessions: dict[str, tuple[int, Any]] = {}
+        self.sessions: dict[str, tuple[int, Any, int]] = {}  # who was served last is last
+        self.applied = self.floor = 0
+
+    def last(self, session: str) -> tuple[int, Any]:
+        """The number of the last request of a session, and its answer; (0, EXPIRED): it may have been forgotten."""
+        number, answer, _ = self.sessions.get(session, (0, EXPIRED if began(session) < self.floor else None, 0))
+        return number, answer
 
     def apply(self, c: Command) -> Any:
-        """Executes a command, unless it has been; its answer."""
-        last, answer = self.sessions.get(c.session, (0, None))
-        if c.number > last:
+        """Executes a command, unless it has been, or may have been; its answer, or EXPIRED."""
+        self.applied += 1
+        last, answer = self.last(c.session)
+        if c.number > last and answer is not EXPIRED:
             answer = self._execute(c)
-            self.sessions[c.session] = c.number, answer
+            self.sessions.pop(c.session, None)
+            self.sessions[c.session] = c.number, answer, self.applied
+            if len(self.sessions) > self.most:
+                _, _, self.floor = self.sessions.pop(next(iter(self.sessions)))
         return answer
 
     def _execute(self, c: Command) -> Any:
@@ -158,10 +192,10 @@ class Replica:
 
     def request(self, core: Core, c: Command, answer: Callable[[Any], None]) -> Ready | bool:
         """Takes a request: the step by which it gets into the log; True if it is answered, now or when it is executed; False if
-        this node cannot."""
-        last, known = self.machine.sessions.get(c.session, (0, None))
-        if c.number <= last:
-            if c.number == last:  # else its client has gone on, with another answer
+        this node cannot.  Raises ValueError if it is too long."""
+        last, known = self.machine.last(c.session)
+        if c.number <= last or known is EXPIRED:
+            if c.number >= last:  # else its client has gone on, with another answer
                 answer(known)
             return True
         ready = None

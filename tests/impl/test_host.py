@@ -12,17 +12,23 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker import load
+from checker.conformance.clients import began
+from checker.conformance.lines import Log
+from checker.conformance.record import validated
 from checker.core.types import BagOf, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, values
 from checker.language import load_model
 from checker.settings import Mistake
 from checker.source import Source
+from impl.runtime.client import Session
 from impl.runtime.cluster import free_ports, merged, prepare, spawn, stop
 from impl.runtime.host import Cluster, Host
 from impl.runtime.plan import Plan, make_plan
@@ -238,3 +244,31 @@ def test_a_step_that_has_used_up_a_size_is_told_by_it() -> None:
     plan = make_plan(load("multi_paxos"), None, 3, {"slots": 2})
     assert plan.at_end("Proposer", "Propose", {"next": 1, "entries": {}}) is None
     assert plan.at_end("Proposer", "Propose", {"next": 2, "entries": {}}) == "next is at its end, 2; more by -D slots=..."
+
+
+def test_a_session_that_is_forgotten_begins_again(tmp_path: Path) -> None:
+    """Over TCP, at a node that remembers one; and what is recorded of it is accepted."""
+    plan, lines = make_plan(load("multi_paxos"), None, 1, {"slots": 16}), list[bytes]()
+    found = hosts(plan, tmp_path, lines)
+    replica = found["Replica1"]
+    assert replica.replica
+    replica.replica.machine.most = 1
+    (tmp_path / "cluster.json").write_bytes(msgspec.json.encode(Cluster("multi_paxos", None, [], 1, replica.endpoints)))
+    said: list[Any] = []
+
+    def use() -> None:
+        one, other = Session(tmp_path, LIMIT), Session(tmp_path, LIMIT)
+        said.append([s.ask("cas", "k", *values) for s, *values in ((one, None, 1), (other, 1, 2), (one, 2, 3), (other, 3, 4))])
+        said.append([one.session, other.session])
+
+    thread = Thread(target=use, daemon=True)
+    thread.start()
+    run_until(found, lambda: not thread.is_alive())
+    assert said[0] == [True] * 4
+    one, other = map(began, said[1])
+    assert one >= 2 and other >= 4  # both have begun again, with what had been executed then
+    record = tmp_path / "record.ndjson"
+    record.write_bytes(b"".join(lines).replace(b'"sessions":10000', b'"sessions":1'))
+    assert validated(load("multi_paxos"), [Log(str(record))]).verdict == "accept"
+    record.write_bytes(b"".join(lines))  # what was refused is in the log, and a store that remembers more would have executed it
+    assert validated(load("multi_paxos"), [Log(str(record))]).verdict == "reject"

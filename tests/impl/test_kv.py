@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from checker import load
+from checker.conformance.clients import Clients, began
 from checker.library import shipped
 from impl.runtime.clients import Client, Operation, store
 from impl.runtime.faults import parse_faults
 from impl.runtime.history import inexplicable
-from impl.runtime.kv import Command, Machine, as_command, as_value
+from impl.runtime.kv import EXPIRED, Command, Machine, as_command, as_value, session_name
 from impl.runtime.locks import Doing
 from impl.runtime.plan import make_plan
 from impl.runtime.protocol import protocol_of
@@ -39,6 +43,51 @@ def test_a_request_is_executed_once() -> None:
     assert m.apply(Command("s", 2, "cas", ("k", "a", "b"))) is True  # again: the same answer, and nothing done
     assert m.apply(Command("t", 1, "get", ("k",))) == "b"
     assert m.apply(Command("t", 2, "cas", ("k", "a", "c"))) is False
+
+
+class Counting(Machine):
+    """Counts how often each request is executed."""
+
+    def __init__(self) -> None:
+        super().__init__(most=2)
+        self.done = Counter[tuple[str, int]]()
+
+    def _execute(self, c: Command) -> Any:
+        self.done[c.session, c.number] += 1
+        return super()._execute(c)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_session_that_is_forgotten_is_refused_and_nothing_is_executed_twice(data: Any) -> None:
+    """Commands are in the log again, any time later; sessions begin with what some replica has executed, which may be behind.
+    The store that validation executes them in says the same."""
+    m, sent, served = Counting(), list[Command](), list[str]()
+    other = Clients({"process": "P", "param": "v", "log": "log", "until": None, "part": 0, "sessions": m.most})
+    for i in range(data.draw(st.integers(1, 40))):
+        match data.draw(st.sampled_from(["begin", "next", "again"])):
+            case "next" if sent:
+                c = data.draw(st.sampled_from(sent))
+                c = replace(c, number=max(d.number for d in sent if d.session == c.session) + 1)
+            case "again" if sent:
+                c = data.draw(st.sampled_from(sent))
+            case _:
+                c = Command(session_name(f"s{i}", data.draw(st.integers(0, m.applied))), 1, "put", ("k", i))
+        sent.append(c)
+        remembered = c.session in served[-2:] or began(c.session) == m.applied
+        before, answer = m.done.total(), m.apply(c)
+        assert max(m.done.values()) == 1
+        other._execute(c.session, c.number, c.op, list(c.args))
+        assert {(s, n) for s, known in other.answers.items() for n in known} == m.done.keys()
+        assert answer is True or (answer is EXPIRED and not remembered)
+        if m.done.total() > before:
+            served = [s for s in served if s != c.session] + [c.session]
+    assert len(m.sessions) <= 2
+
+
+@pytest.mark.parametrize("name", ["", "s", "s@", "@", "s@x", "s@-1", "s@²", "s@" + "9" * 5000])
+def test_a_session_may_have_any_name(name: str) -> None:
+    assert began(name) == 0 and Machine().apply(Command(name, 1, "get", ("k",))) is None
 
 
 def test_a_transaction_is_done_whole_or_not_at_all() -> None:
