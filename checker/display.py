@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from checker.core.bind import Instance, Transition, Var, statements
 from checker.core.ir import Choose, Send, base_name
 from checker.core.meaning import World, in_network
-from checker.core.types import Bag, Id, Map, MapOf, Option, Rec, Record, Tuple, Type, Value, show
+from checker.core.types import Bag, Id, Int, Map, MapOf, Option, Rec, Record, Tuple, Type, Value, show
 from checker.verdict import State, Step
 
 LONG = 100  # characters, from which on a change of a set is shown as what it gained and lost
@@ -209,7 +209,7 @@ class Display:
 
     def state(self, state: State) -> list[tuple[str, str]]:
         """The variables of a state with their values; a map that is the same everywhere is said once."""
-        return [(_called(v), self._spread(state[v.name], v.type)) for v in self.visible if v.name in state]
+        return [(_called(v), self._spread(state[v.name], v)) for v in self.visible if v.name in state]
 
     def hidden(self, state: State) -> list[tuple[str, str]]:
         """What a state has beside the variables: what is in the network, and the faults that were used up."""
@@ -229,10 +229,17 @@ class Display:
         n = content[m] if isinstance(content, Bag) else 1
         return self.message(m) + (f" ×{n}" if n > 1 else "")
 
-    def _spread(self, v: Value, t: Type) -> str:
+    def _spread(self, v: Value, var: Var) -> str:
+        t = var.type
         if isinstance(v, Map) and isinstance(t, MapOf) and len(v) > 1 and len(set(v.values())) == 1:
-            return f"{self.value(next(iter(v.values())), t.val)} (for each {show(t.key)})"
+            return f"{self.value(next(iter(v.values())), t.val)} (for each {self._keys(var.name, t)})"
         return self.value(v, t)
+
+    def _keys(self, name: str, t: MapOf) -> str:
+        """The type of the keys of a variable, by its declared name if it has one."""
+        declared = self.instance.model.vars.get(name)
+        key = declared.type.key if declared is not None and isinstance(declared.type, MapOf) else None
+        return key.name if isinstance(key, Int) and key.name else show(t.key)
 
     def changes(self, old: State, new: State) -> list[Change]:
         """What differs between two states, as deep as it can be said."""

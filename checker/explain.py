@@ -6,6 +6,7 @@ words of the source, with values in the user's terms; nothing here knows how the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -145,11 +146,17 @@ class Explainer:
         """An expression and its value, if it has one that says more than its text."""
         text = base_name(e.name) if isinstance(e, Local) else snippet(self.source, e.span)
         try:
-            value = self.display.value(evaluate(e, env, world), e.type)
+            found = evaluate(e, env, world)
         except (Fault, KeyError):
             return
-        if text and text != value:
+        value = self.display.value(found, e.type)
+        if text and text != value and not (isinstance(found, frozenset) and _words(text) == _words(value)):
             yield text, value
+
+
+def _words(text: str) -> list[str]:
+    """What a set is made of, in whatever order it was written."""
+    return sorted(re.findall(r"\w+|[^\w\s]", text))
 
 
 def _deciding(e: If, cond: bool, truth: bool) -> list[tuple[Expr, bool]]:

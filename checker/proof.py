@@ -69,8 +69,9 @@ class Proof:
     found: Answer | None = None  # a real counterexample, from an initial state
     step: Answer | None = None  # the counterexample to induction, explained
     scope: tuple[str, ...] | None = None  # of a proof for any size: what is left open; None: a proof of this instance
-    shown: Instance | None = None  # the instance of the counterexample, if that is another
-    tried: str = ""  # the sizes at which what the solver refutes has no counterexample
+    shown: Instance | None = None  # the instance of the counterexample to induction, if that is another
+    confirmed: set[Query] = field(default_factory=set)  # of a proof for any size: what has a counterexample at a small one
+    tried: Instance | None = None  # up to which size what is open has none
     seconds: dict[str, float] = field(default_factory=dict)
 
     def status(self, status: str) -> list[Answered]:
@@ -92,12 +93,12 @@ class Proof:
         """The time was over: what was not answered is unknown, and a counterexample that was not looked into is not shown."""
         known = {a.query for a in self.answered}
         self.answered += [Answered(q, "unknown", 0.0) for q in self.plan.rest(self.implied) if q not in known]
-        if self.found is None:
-            self.cti = self.step = self.label = self.shown = None
+        if self.label is None:
+            self.cti = self.step = self.shown = None
 
     @property
     def where(self) -> Instance:
-        """The instance of the counterexample."""
+        """The instance of the counterexample to induction."""
         return self.shown or self.instance
 
     @property
@@ -218,9 +219,10 @@ def judge(proof: Proof) -> None:
     if proof.cti.query.kind == p.INITIALLY:
         proof.found, proof.label = proof.step, Label(True, 1)
         return
-    proof.label, real = _label(proof.where, proof.cti, settings)
+    label, real = _label(proof.where, proof.cti, settings)
     if real:
         proof.found = _explained(proof, real)
+    proof.label = label
 
 
 def _result(instance: Instance, cti: Cti) -> Result:
@@ -291,14 +293,12 @@ def _label(instance: Instance, cti: Cti, settings: Settings) -> tuple[Label, Res
     try:
         compiled(instance, settings)
         with explore_with(instance, _limits(settings), settings.deadlock) as (search, r):
-            if r.trace is not None:
-                return Label(True, r.distinct_states, r.depth, r.symmetry), r
-            if r.exhaustive:
-                return Label(False, r.distinct_states, r.depth, r.symmetry), None
             way = search.way_through([cti.trace.initial, *(s.state for s in cti.trace.steps)])
-            if way is None:
-                return Label(None, r.distinct_states, r.depth, r.symmetry), None
+            reachable = True if way is not None else False if r.exhaustive else None
+            label = Label(reachable, r.distinct_states, r.depth, r.symmetry)
+            if r.trace is not None or way is None:
+                return label, r if r.trace is not None else None
             whole = Cti(cti.query, Trace(way.initial, way.steps, cti.trace.fault), False, cti.fault)
-            return Label(True, r.distinct_states, r.depth, r.symmetry), _result(instance, whole)
+            return label, _result(instance, whole)
     except Unable as why:
         return Label(None, why_not=str(why)), None

@@ -25,7 +25,8 @@ from checker.engines.smt.unbounded.induction import Unbounded, encode
 from checker.engines.smt.unbounded.small import Small
 from checker.proof import Proof, Settings, ask_all, counterexample, encoding, judge, stages
 
-TIMEOUT, LOOKING, LOOK = 10.0, 30.0, 5.0  # seconds: of a query; of the search for a counterexample at small sizes; of each
+TIMEOUT, LOOKING = 10.0, 30.0  # seconds: of a query; of the search for a counterexample at small sizes
+LOOK = 5.0  # seconds: of a query at a small size; of the search for further counterexamples
 ATTEMPTS = 12  # a query has several cases, and is asked again in other words
 LARGEST = 4  # of a sort
 
@@ -37,17 +38,27 @@ def prove_any(instance: Instance, settings: Settings, progress: Callable[[Answer
         proof, encoded = prepare(instance, settings)
     proof.seconds = {"encode": time.perf_counter() - started, "solve": 0.0, "explain": 0.0}
     stages(proof, solve=lambda: ask_all(proof, encoded.ask, progress, ATTEMPTS), explain=lambda: _look_into(proof, encoded))
-    if proof.found is None and proof.cti is None:
-        _settle(proof, None)
+    _settle(proof)
     return proof
 
 
 def _look_into(proof: Proof, encoded: Unbounded) -> None:
-    """What is behind what is not proved: at small sizes, then in the instance that was named."""
-    if proof.status("refuted") or proof.status("unknown"):
-        _confirm(proof, encoded)
-        if proof.found is None:
-            _explore(proof)
+    """What is behind what is not proved: at small sizes, then in the instance that was named.  What else has a counterexample at
+    a small size is looked for a little longer."""
+    if not _open(proof):
+        return
+    for small, q, induction, finite in _refuted(proof, encoded):
+        if proof.cti is None:
+            proof.cti = find(induction, finite, within(proof.settings.end, LOOK) or LOOK)
+            if proof.cti is None:
+                continue
+            proof.shown, proof.confirmed = small, {q}
+            judge(proof)
+            if proof.found is None:
+                _explore(proof)
+        proof.confirmed.add(q)
+    if proof.cti is None:
+        _explore(proof)
 
 
 def prepare(instance: Instance, settings: Settings) -> tuple[Proof, Unbounded]:
@@ -62,45 +73,47 @@ def prepare(instance: Instance, settings: Settings) -> tuple[Proof, Unbounded]:
     return proof, encoded
 
 
-def _confirm(proof: Proof, encoded: Unbounded) -> None:
-    """The smallest instance in which something open has a counterexample; what has none is unknown."""
-    settings = proof.settings
-    end, last = time.perf_counter() + LOOKING, ""
-    asked = [a.query for a in (*proof.status("refuted"), *proof.status("unknown"))]
+def _open(proof: Proof) -> list[Query]:
+    """What is not proved, and has no counterexample at a small size so far."""
+    found = [a.query for a in (*proof.status("refuted"), *proof.status("unknown"))]
+    return [q for q in found if q not in proof.confirmed]
+
+
+def _refuted(proof: Proof, encoded: Unbounded) -> Iterator[tuple[Instance, Query, Induction, Query]]:
+    """What has a counterexample at a small size, the smallest first: where, what, and who was asked what there."""
+    end, decided = time.perf_counter() + LOOKING, True
     for small in _small(proof.instance):
-        if time.perf_counter() > end:
-            break
+        if time.perf_counter() > end or not _open(proof):
+            return
         try:
             induction = Induction(small, deadlock=False, full=False)
         except TooLarge:
+            decided = False
             continue
-        for q in asked:
+        for q in _open(proof):
+            if time.perf_counter() > end:
+                return
             finite = _at(q, encoded, induction)
-            if finite is not None and induction.ask(finite, within(settings.end, LOOK)).status == "refuted":
-                proof.cti = find(induction, finite, within(settings.end, LOOK) or LOOK)
-                if proof.cti is not None:
-                    proof.shown = small
-                    _settle(proof, q)
-                    judge(proof)
-                    return
-        last = ", ".join(f"{n} = {v}" for n, v in small.sizes.items() if n not in proof.switches)
-    proof.tried = f"the sizes up to {last}" if last else "any small size"
-    _settle(proof, None)
+            status = induction.ask(finite, within(proof.settings.end, LOOK)).status if finite else "proved"
+            decided &= status == "proved"
+            if finite and status == "refuted":
+                yield small, q, induction, finite
+                end = min(end, time.perf_counter() + LOOK)
+        if decided:
+            proof.tried = small
 
 
 def _explore(proof: Proof) -> None:
     """A counterexample in the instance that was named, where the small ones have none from an initial state."""
-    found = counterexample(proof.instance, proof.settings)
-    if found is not None:
-        proof.shown, proof.found, proof.tried = proof.instance, found, ""
+    proof.found = counterexample(proof.instance, proof.settings)
 
 
-def _settle(proof: Proof, confirmed: Query | None) -> None:
-    """The query that is confirmed is refuted; without any, what was refuted is only unknown."""
+def _settle(proof: Proof) -> None:
+    """What has a counterexample at a small size is refuted; what else the solver refutes is only unknown."""
     for i, a in enumerate(proof.answered):
-        if a.query == confirmed:
+        if a.query in proof.confirmed:
             proof.answered[i] = replace(a, status="refuted")
-        elif confirmed is None and a.status == "refuted" and a.query.kind != POSSIBLE:
+        elif a.status == "refuted" and a.query.kind != POSSIBLE:
             proof.answered[i] = replace(a, status="unknown")
 
 

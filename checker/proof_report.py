@@ -11,6 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from checker import report
+from checker.core.bind import Instance
 from checker.engines.smt import plan as p
 from checker.engines.smt.plan import Answered
 from checker.proof import Label, Proof
@@ -29,7 +30,7 @@ def lines(proof: Proof, total: float) -> report.Lines:
     out += [Text(""), *_table(proof)]
     out += report.warnings(f"action {a} cannot happen where the lemmas and invariants hold" for a in proof.impossible)
     if proof.found and proof.found.result.trace is not None:
-        return [*out, Text(""), *_at(proof), *report.trace(proof.where, proof.found.result.trace), *proof.found.why()]
+        return [*out, Text(""), *report.trace(proof.found.instance, proof.found.result.trace), *proof.found.why()]
     return out + _cti(proof)
 
 
@@ -47,7 +48,8 @@ def claim(proof: Proof) -> str:
             n = len(proof.status("unknown"))
             return f"the solver left {report.count(n, 'query', 'queries')} of {len(_asked(proof))} undecided"
     assert proof.found
-    return report.claim(proof.where, proof.found.result, report.Scope(proof.settings.deadlock))
+    where = f", at {_sizes(proof, proof.found.instance)}" if proof.scope is not None else ""
+    return report.claim(proof.found.instance, proof.found.result, report.Scope(proof.settings.deadlock)) + where
 
 
 def _title(proof: Proof) -> Text:
@@ -61,9 +63,9 @@ def _said(v: Any) -> str:
     return str(v).lower() if isinstance(v, bool) else str(v)
 
 
-def _at(proof: Proof) -> report.Lines:
-    """At which sizes the counterexample is."""
-    return [Text("at " + ", ".join(f"{n} = {_said(v)}" for n, v in proof.where.sizes.items()))] if proof.shown else []
+def _sizes(proof: Proof, instance: Instance) -> str:
+    """The sizes of an instance, but for the switches, which the title tells."""
+    return ", ".join(f"{n} = {v}" for n, v in instance.sizes.items() if n not in proof.switches) or "the only sizes"
 
 
 def method(proof: Proof) -> str:
@@ -81,8 +83,11 @@ def _shown(proof: Proof) -> str:
 
 def _scope(proof: Proof) -> list[str]:
     out = list(proof.scope or ())
-    if proof.tried:
-        out.append(f"what is open may be an artefact of the encoding: no counterexample at {proof.tried}")
+    if proof.scope is not None and proof.verdict is Verdict.UNKNOWN:
+        none = "no instance of small sizes was looked at"
+        if proof.tried:
+            none = f"no counterexample at the sizes up to {_sizes(proof, proof.tried)}"
+        out.append(f"what is open may be an artefact of the encoding: {none}")
     if proof.scope is not None:
         out.append("deadlocks were not looked for: `spectrace check` does")
     elif not proof.settings.deadlock:
@@ -167,7 +172,7 @@ def _cti(proof: Proof) -> report.Lines:
     size = "the smallest" if proof.cti.minimal else "a"
     head = f"{size} state in which all lemmas and invariants hold"
     out = [Text(""), *report.trace(proof.where, trace, head), *proof.step.why()]
-    out[1:1] = _at(proof)
+    out[1:1] = [Text(f"at {_sizes(proof, proof.shown)}")] if proof.shown else []
     return [*out, Text(""), Text.assemble((_reachable(proof.label), report.BOLD))]
 
 
@@ -188,8 +193,8 @@ def _reachable(label: Label) -> str:
 
 def data(proof: Proof, total: float) -> dict[str, Any]:
     """The whole answer for programs."""
-    plain = Plain(proof.where)
-    result = proof.found.result if proof.found else None
+    found = proof.found
+    result = found.result if found else None
     refuted = proof.status("refuted")
     return {
         "verdict": proof.verdict.value,
@@ -208,9 +213,10 @@ def data(proof: Proof, total: float) -> dict[str, Any]:
         "queries": [_query(proof, a) for a in proof.answered],
         "warnings": [f"action {a} cannot happen where the lemmas and invariants hold" for a in proof.impossible],
         "seconds": {**proof.seconds, "total": total},
-        "cti": _cti_data(proof, plain),
-        "trace": plain.trace(result.trace) if result else None,
-        "reason": proof.found.reason_data() if proof.found else None,
+        "cti": _cti_data(proof),
+        "trace_sizes": _sizes_data(found.instance) if found else None,
+        "trace": Plain(found.instance).trace(found.result.trace) if found else None,
+        "reason": found.reason_data() if found else None,
     }
 
 
@@ -219,14 +225,20 @@ def _query(proof: Proof, a: Answered) -> dict[str, Any]:
     return {"kind": a.query.kind, "target": a.query.target, "action": action, "status": a.status, "seconds": a.seconds}
 
 
-def _cti_data(proof: Proof, plain: Plain) -> dict[str, Any] | None:
+def _sizes_data(instance: Instance) -> dict[str, Any]:
+    plain = Plain(instance)
+    return {n: plain.value(v) for n, v in instance.sizes.items()}
+
+
+def _cti_data(proof: Proof) -> dict[str, Any] | None:
     if proof.step is None or proof.cti is None or proof.label is None:
         return None
+    plain = Plain(proof.where)
     return {
         "kind": proof.cti.query.kind,
         "property": proof.cti.query.target,
         "minimal": proof.cti.minimal,
-        "sizes": {n: plain.value(v) for n, v in proof.where.sizes.items()},
+        "sizes": _sizes_data(proof.where),
         "reachable": proof.label.reachable,
         "explored": {"states": proof.label.states, "depth": proof.label.depth, "symmetry": proof.label.symmetry},
         "trace": plain.trace(proof.step.result.trace),

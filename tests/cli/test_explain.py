@@ -24,6 +24,7 @@ REASONS = {
     "Negated": ({}, [("x == 1", True, {"x": "1"}, []), ("(len(on) == 0)", False, {"len(on)": "1"}, [])]),
     "Across": ({}, [("on == {}", False, {"on": "{ben}"}, []), ("x == 2", False, {"x": "1"}, [])]),
     "NotIn": ({"a": "ben"}, [("a not in on", False, {"on": "{ben}"}, [])]),
+    "Listed": ({}, [("level not in {low, high}", False, {"level": "low"}, [])]),
     "Sized": ({}, [("len(on) + 2 > len(Node)", False, {"len(on) + 2": "3", "len(Node)": "3"}, [])]),
 }
 

@@ -89,6 +89,37 @@ def test_a_counterexample_to_induction(spectrace):
     assert "in the network: " in text and "a lemma that excludes it is missing" in text
 
 
+ELSEWHERE = """protocol elsewhere
+sort Node
+var seen: set[Node] = {}
+var odd: bool = false
+var done: bool = false
+action See(a: Node)
+    seen += {a}
+action Odd
+    require odd
+    odd := false
+    done := true
+action Two(a: Node, b: Node)
+    require a in seen and b in seen and a != b
+    done := true
+invariant Never: not done
+instance two: Node = 2
+"""
+
+
+def test_a_behaviour_and_a_counterexample_to_induction_of_different_sizes(spectrace, tmp_path):
+    """The smallest size has a step from a state that is unreachable; the instance has a behaviour that is real."""
+    path = tmp_path / "elsewhere.spec"
+    path.write_text(ELSEWHERE)
+    found = spectrace("prove", path, "--unbounded", "--json").json
+    assert (found["verdict"], found["trace_sizes"], found["trace"][-1]["action"]) == ("violated", {"Node": 2}, "Two")
+    assert (found["cti"]["sizes"], found["cti"]["reachable"]) == ({"Node": 1}, False)
+    assert found["cti"]["trace"][0]["state"]["odd"] is True
+    said = spectrace("prove", path, "--unbounded").out
+    assert "violated: Never — a shortest behaviour to it has 3 steps, at Node = 2" in said
+
+
 def test_a_search_that_stops_early_does_not_say_unreachable(spectrace):
     found = spectrace("prove", "lock.spec", "--max-states", "3", "--json").json
     assert (found["verdict"], found["cti"]["reachable"]) == ("not_inductive", None)
