@@ -117,6 +117,11 @@ REFUSED = {
         8,
     ),
     "capacity": ("var s: set[Node, 2] = {}", "a set with a capacity", 3),
+    "a set in a message": (
+        "network set\nmessage M(s: set[Node])\nvar s: set[Node] = {}\naction Go\n    require not sent M(s)\n    send M(s)",
+        r"set\[Node\] cannot be looked up here",
+        7,
+    ),
     "byzantine": (
         "network set\nmessage Ping\nprocess Node\n    action Go\n        send Ping\n    on Ping\n        pass\n"
         "instance one: Node = 2, fault byzantine(Node) <= 1\n",

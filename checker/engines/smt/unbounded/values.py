@@ -37,6 +37,9 @@ from checker.engines.smt.unbounded.formula import (
 )
 
 
+ONE_BY_ONE = "tell what is in it one by one: a message, an element or a name for each"
+
+
 class Refused(Exception):
     """Something that cannot be said here; `hint`: what to do instead.  `node`: where, once it is known."""
 
@@ -168,7 +171,7 @@ class World:
                 if old not in self.ordered:
                     self.ordered[old] = t, z3.DeclareSort(old)
                 return self.ordered[old][1]
-        raise Refused(f"a value of type {show(t)} cannot be looked up here")
+        raise Refused(f"a value of type {show(t)} cannot be looked up here", ONE_BY_ONE)
 
     def member(self, t: Enum, name: str) -> Any:
         self.sort(t)
@@ -241,7 +244,7 @@ class World:
                 return self._product([f for _, f in fs], t)
             case Tuple(es):
                 return self._product(list(es), t)
-        raise Refused(f"a value of type {show(t)} cannot stand in a message, in a set, or under a quantifier")
+        raise Refused(f"a value of type {show(t)} cannot stand in a message, in a set, or under a quantifier", ONE_BY_ONE)
 
     def sequences(self, elem: Type) -> tuple[Any, Callable[[Any], Sequence]]:
         """The sort of sequences of such elements, and a term of it as a sequence."""
