@@ -36,7 +36,6 @@ from checker.engines.smt.unbounded.formula import (
     unknown,
 )
 
-
 ONE_BY_ONE = "tell what is in it one by one: a message, an element or a name for each"
 
 
