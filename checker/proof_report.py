@@ -12,12 +12,18 @@ from rich.text import Text
 
 from checker import report
 from checker.core.bind import Instance
+from checker.core.meaning import World, in_network
+from checker.core.types import Bag
 from checker.engines.smt import plan as p
 from checker.engines.smt.plan import Answered
 from checker.proof import Label, Proof
 from checker.trace import Plain
-from checker.verdict import Verdict
+from checker.verdict import State, Verdict
 
+TWICE = (
+    "a message is there more than once: how often no lemma can say (only `in_flight` counts, and only in an instance); "
+    "let messages carry a number, or their receiver ignore what it has seen"
+)
 COLOURS = {Verdict.HOLDS: report.GOOD, Verdict.UNKNOWN: report.DOUBT}
 WORDS = {Verdict.NOT_INDUCTIVE: "not inductive", Verdict.SPEC_FAULT: "spec fault"}
 
@@ -173,7 +179,16 @@ def _cti(proof: Proof) -> report.Lines:
     head = f"{size} state in which all lemmas and invariants hold"
     out = [Text(""), *report.trace(proof.where, trace, head), *proof.step.why()]
     out[1:1] = [Text(f"at {_sizes(proof, proof.shown)}")] if proof.shown else []
-    return [*out, Text(""), Text.assemble((_reachable(proof.label), report.BOLD))]
+    out += [Text(""), Text(_reachable(proof.label), report.BOLD)]
+    return [*out, Text(TWICE)] if _repeated(proof.where, trace.initial) else out
+
+
+def _repeated(instance: Instance, state: State) -> bool:
+    """Is some message there more than once?"""
+    world = World(instance, state)
+    found = [m for name in instance.messages for m in in_network(world, name)]
+    bags = [content for m in instance.messages.values() if isinstance(content := state[m.var], Bag)]
+    return len(set(found)) < len(found) or any(b[x] > 1 for b in bags for x in b)
 
 
 def _reachable(label: Label) -> str:

@@ -120,6 +120,34 @@ def test_a_behaviour_and_a_counterexample_to_induction_of_different_sizes(spectr
     assert "violated: Never — a shortest behaviour to it has 3 steps, at Node = 2" in said
 
 
+TWICE = """protocol twice
+sort Node
+network NETWORK
+message Token
+process Node
+    var began: bool = false
+    var has: bool = false
+    action Start
+        require not began
+        began := true
+        send Token to self
+    on Token
+        has := true
+lemma Began: forall a: Node. has[a] or sent Token to a implies began[a]
+invariant Once: forall a: Node. has[a] implies not sent Token to a
+terminal: true
+instance one: Node = 1
+"""
+
+
+@pytest.mark.parametrize("network", ["bag capacity 2", "fifo capacity 2"])
+def test_copies_of_a_message_are_explained(spectrace, tmp_path, network):
+    path = tmp_path / "twice.spec"
+    path.write_text(TWICE.replace("NETWORK", network))
+    assert "a message is there more than once" in spectrace("prove", path, "--no-deadlock").out
+    assert "a message is there more than once" not in spectrace("prove", "lock.spec").out
+
+
 def test_a_search_that_stops_early_does_not_say_unreachable(spectrace):
     found = spectrace("prove", "lock.spec", "--max-states", "3", "--json").json
     assert (found["verdict"], found["cti"]["reachable"]) == ("not_inductive", None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import z3
 from agreement import instance_of
 from hypothesis import HealthCheck, Phase, event, given, seed, settings
 from models import specs
@@ -140,6 +142,17 @@ def test_what_cannot_be_encoded_is_refused_with_its_place(case: str) -> None:
     with pytest.raises(Refused, match=said) as why:
         encoded(model_of(text))
     assert why.value.node is not None and why.value.node.span.line == line
+
+
+@pytest.mark.parametrize("word", ["and", "or", "implies"])
+def test_a_chain_is_as_long_as_it_is_written(word: str) -> None:
+    chain = f" {word} ".join(f"{x} in s" for x in "abcdefghijkl")
+    text = f"var s: set[Node] = {{}}\ninvariant I: forall a, b, c, d, e, f, g, h, i, j, k, l: Node. {chain}"
+
+    def size(f: Any) -> int:
+        return 1 + size(f.body()) if z3.is_quantifier(f) else 1 + sum(size(c) for c in f.children())
+
+    assert size(encoded(model_of(text)).good["I"].pos) < 100
 
 
 WRONG = {

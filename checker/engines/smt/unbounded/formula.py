@@ -84,8 +84,20 @@ def implies(a: F, b: F) -> F:
 
 
 def choose(c: F, a: F, b: F) -> F:
-    """a if c else b"""
-    return a if is_true(c) or a is b else b if is_false(c) else both(implies(c, a), implies(negation(c), b))
+    """a if c else b.  In `and`, `or` and `implies`, which are such, the condition is said once: chains of them stay short."""
+    if is_true(c) or a is b:
+        return a
+    if is_false(c):
+        return b
+    if is_false(b):
+        return both(c, a)
+    if is_true(b):
+        return implies(c, a)
+    if is_true(a):
+        return either(c, b)
+    if is_false(a):
+        return both(negation(c), b)
+    return both(implies(c, a), implies(negation(c), b))
 
 
 def equivalent(a: F, b: F) -> F:
