@@ -31,7 +31,7 @@ def encoded(instance: Instance) -> Unbounded:
     return encode(instance.model, instance.model.instances[instance.name], switches)
 
 
-PROVED = ["two_phase_commit", "lock_server", "ring_election", "raft_election"]
+PROVED = ["two_phase_commit", "lock_server", "ring_election", "raft_election", "german"]
 SLOW = ["lease_lock", "lamport_paxos", "flexible_paxos", "paxos_log"]
 
 
