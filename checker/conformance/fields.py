@@ -48,6 +48,14 @@ Fields = dict[str, Any]
 Getter = Callable[[Fields], Any]
 
 
+class Turn(dict[str, Any]):
+    """The fields of a line in a turn of what is done several times: `i` says in which."""
+
+    def __init__(self, line: Fields, i: int) -> None:
+        super().__init__(line, i=i)
+        self.line = line
+
+
 def get(base: Any, key: Any) -> Any:
     """A part of a JSON value, MISSING if there is none.  What is common goes without an exception, which costs most."""
     if base is MISSING:
@@ -95,8 +103,8 @@ WORDS = {"null": None, "none": None, "true": True, "false": False}
 ALLOWED = (
     ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod,
     ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot, ast.IfExp,
-    ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Load, ast.Store, ast.ListComp, ast.GeneratorExp, ast.comprehension,
-    ast.Slice,
+    ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Load, ast.Store, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+    ast.comprehension, ast.Slice,
 )  # fmt: skip
 
 
@@ -106,16 +114,26 @@ class Reader:
     def __init__(self, defined: dict[str, str] | None = None) -> None:
         self.defined = {name: tree_of(text) for name, text in (defined or {}).items()}
         self.getters = {name: self.compiled(tree, str((defined or {})[name])) for name, tree in self.defined.items()}
+        self.turning = {name for name in self.defined if "i" in self._names(name)}
         self.line: Fields | None = None
         self.known: dict[str, Any] = {}
 
     def named(self, fields: Fields, name: str) -> Any:
         """The value of a defined name for a line, worked out once."""
+        if isinstance(fields, Turn):
+            if name in self.turning:
+                return self.getters[name](fields)
+            fields = fields.line
         if self.line is not fields:
             self.line, self.known = fields, {}
         if name not in self.known:
             self.known[name] = self.getters[name](fields)
         return self.known[name]
+
+    def _names(self, name: str) -> set[str]:
+        """All names that a defined name may look at."""
+        found = {n.id for n in ast.walk(self.defined[name]) if isinstance(n, ast.Name)}
+        return found.union(*map(self._names, found & self.defined.keys()))
 
     def read(self, text: Any) -> Getter:
         """The expression as a function of the fields of a line.  What is no text stands for itself.  Raises Mistake."""
@@ -204,16 +222,23 @@ class _Rewrite(ast.NodeTransformer):
     def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
         return self._comprehension(node)
 
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        return self._comprehension(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self._comprehension(node)
+
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
         return self._comprehension(node)
 
-    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> ast.AST:
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> ast.AST:
         before = list(self.bound)
         for g in node.generators:
             g.iter = self.visit(g.iter)
             self.bound += [n.id for n in ast.walk(g.target) if isinstance(n, ast.Name)]
             g.ifs = [self.visit(c) for c in g.ifs]
-        node.elt = self.visit(node.elt)
+        for part in ("key", "value") if isinstance(node, ast.DictComp) else ("elt",):
+            setattr(node, part, self.visit(getattr(node, part)))
         self.bound = before
         return node
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checker.conformance.binding import Binding, Last, Rule, Silent, Texts
-from checker.conformance.fields import MISSING, Fields, Getter, Reader
+from checker.conformance.fields import MISSING, Fields, Getter, Reader, Turn
 from checker.conformance.messages import Messages, Received, SentLine
 from checker.conformance.order import Event
 from checker.conformance.phrases import Path, Speaker
@@ -21,7 +21,7 @@ from checker.conformance.plans import Call, Item, Planner
 from checker.conformance.unlogged import Unlogged
 from checker.core.bind import Instance
 from checker.core.ir import Expr
-from checker.core.types import Type, Value
+from checker.core.types import Rec, Type, Value
 from checker.settings import Mistake
 
 
@@ -87,6 +87,7 @@ class Occasion:
     sent: list[SentLine] | None
     sets: list[tuple[Setting, Value]]
     args: dict[Any, list[dict[str, Value]]] = field(default_factory=dict)
+    told: dict[Rec, int] = field(default_factory=dict)  # how many lines may be of such a message
 
 
 class Rules:
@@ -195,7 +196,7 @@ class Rules:
     def arguments(self, o: Occasion, call: Call, i: int, given: Fields | None = None) -> dict[str, Value]:
         """The parameters of one step; what the event does not give is left out."""
         out: dict[str, Value] = {}
-        data = o.event.data if not call.indexed else {**o.event.data, "i": i}
+        data = o.event.data if not call.indexed else Turn(o.event.data, i)
         for name, (t, getter, text) in call.args.items():
             raw = getter(data)
             if raw is not MISSING:

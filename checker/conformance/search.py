@@ -31,6 +31,7 @@ from checker.settings import Mistake
 Waiting = tuple[tuple[Event, Kind], ...]
 WINDOW = 6  # so many events may wait at a time,
 PATIENT = 256  # and so many if they wait only because they have to
+FEW = 16  # ways to go on from where none can explain an event
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Played:
     """Where some steps of an event have led."""
 
     state: State
-    sent: tuple[Rec, ...] = ()
+    sent: dict[Rec, int] = field(default_factory=dict)  # how often, in whatever order
     taken: bool = False
     actions: tuple[str, ...] = ()
 
@@ -283,7 +284,7 @@ class Search:
         rounds = self._rounds(item, o)
         for i in range(rounds):
             rows = [r for q in rows for r in self._calls(c, q, item, i, o, quiet)]
-            rows = _different(rows) if len(rows) > 1 else rows
+            rows = self._told(_different(rows), o, quiet) if len(rows) > 1 else rows
             if not rows:
                 return
             if item.kind == "*":
@@ -294,6 +295,16 @@ class Search:
             return
         for r in rows:
             yield from self._plays(c, r, plan, at + 1, o, quiet)
+
+    def _told(self, rows: list[Played], o: Occasion, quiet: bool) -> list[Played]:
+        """Without those that have sent more than the lines tell of; of nothing but such a few, to say why."""
+        if quiet or o.sent is None or not self.binding.send.complete:
+            return rows
+        lines = o.told
+        for m in {m for r in rows for m in r.sent} - lines.keys():
+            lines[m] = sum(any(p.fits(m) for p in line.patterns) for line in o.sent)
+        told = [r for r in rows if all(lines[m] and (self.keep or n <= lines[m]) for m, n in r.sent.items())]
+        return told or rows[:FEW]
 
     def _rounds(self, item: Item, o: Occasion) -> int:
         if item.kind == "n":
@@ -341,7 +352,8 @@ class Search:
                 state = out.state
                 if not self._breaks(c, p.state, state, call):
                     self._count(call, out)
-                    yield Played(state, (*p.sent, *out.sent), taken, (*p.actions, call.action.name))
+                    sent = {**p.sent, **{m: p.sent.get(m, 0) + out.sent.count(m) for m in out.sent}} if out.sent else p.sent
+                    yield Played(state, sent, taken, (*p.actions, call.action.name))
         except TooOpen as why:
             raise Mistake(f"{self.binding.file}: {why}", f"give it: `args = {{ {why.name} = … }}`") from None
         if not ways:
@@ -435,7 +447,7 @@ class Search:
             yield _moved(c.pairs, {}, gone)
             return
         any_way = False
-        for add in _matchings(o.sent, list(p.sent), self.binding.send.complete, self.keep):
+        for add in _matchings(o.sent, p.sent, self.binding.send.complete, self.keep):
             any_way = True
             twice = next((i for i, m in add.items() if i != gone and c.pairs.get(i) not in (None, m)), MISSING)
             if twice is MISSING:
@@ -443,7 +455,7 @@ class Search:
             else:
                 self._note(Note("twice", c, None, p.state, (twice, c.pairs.get(twice), add[twice])))
         if not any_way:
-            self._note(Note("sent", c, None, p.state, (o.sent, p.sent)))
+            self._note(Note("sent", c, None, p.state, (o.sent, [m for m, n in p.sent.items() for _ in range(n)])))
 
 
 def _moved(pairs: Pairs, add: Added, gone: Any) -> Pairs:
@@ -451,37 +463,51 @@ def _moved(pairs: Pairs, add: Added, gone: Any) -> Pairs:
     return pairs.changed(add, gone if leaves else None) if add or leaves else pairs
 
 
-def _matchings(lines: list[SentLine], sent: list[Rec], complete: bool, shared: bool) -> Iterator[Added]:
+def _matchings(lines: list[SentLine], sent: dict[Rec, int], complete: bool, shared: bool) -> Iterator[Added]:
     """Every way in which the lines name the messages sent; `complete`: each message has its line.  `shared`: one message to
     several receivers may have several lines."""
-    if not lines:
-        if not complete or not sent:
-            yield {}
-        return
     seen: set[Any] = set()
-    for found, left in _assign(lines, sent, list(range(len(sent))), shared):
-        if complete and left:
-            continue
+    for found, left in _assign(lines, sent, shared):
         key = tuple(found.items())
-        if key not in seen:
+        if key not in seen and not (complete and left):
             seen.add(key)
             yield found
 
 
-def _assign(lines: list[SentLine], sent: list[Rec], left: list[int], shared: bool) -> Iterator[tuple[Added, list[int]]]:
+def _assign(lines: list[SentLine], sent: dict[Rec, int], shared: bool) -> Iterator[tuple[Added, bool]]:
+    """Messages for all lines, and is one left over?  Depth first, without recursion: an event may send thousands."""
     if not lines:
-        yield {}, left
+        yield {}, bool(sent)
         return
-    line, tried = lines[0], set()
-    for i in range(len(sent)) if shared else left:
-        if sent[i] in tried or not any(p.fits(sent[i]) for p in line.patterns):
+    fits = [[m for m in sent if any(p.fits(m) for p in line.patterns)] for line in lines]
+    named: Added = {}
+    used, free = dict.fromkeys(sent, 0), len(sent) if shared else sum(sent.values())
+    chosen: list[tuple[Rec, bool]] = []  # of each line, and does it name it first?
+    ways = [iter(fits[0])]
+    while ways:
+        line = lines[len(ways) - 1]
+        named_at = MISSING if line.lost else line.id
+        if len(chosen) == len(ways):
+            m, first = chosen.pop()
+            used[m] -= 1
+            free += not shared or not used[m]
+            if first:
+                del named[named_at]
+        for m in ways[-1]:
+            if (shared or used[m] < sent[m]) and named.get(named_at, m) == m:
+                break
+        else:
+            ways.pop()
             continue
-        tried.add(sent[i])
-        rest = [j for j in left if j != i]
-        for found, over in _assign(lines[1:], sent, rest, shared):
-            known = {} if line.lost or line.id is MISSING else {line.id: sent[i]}
-            if found.get(line.id, sent[i]) == sent[i] or not known:
-                yield {**known, **found}, over
+        free -= not shared or not used[m]
+        used[m] += 1
+        chosen.append((m, named_at is not MISSING and named_at not in named))
+        if chosen[-1][1]:
+            named[named_at] = m
+        if len(ways) == len(lines):
+            yield dict(named), free > 0
+        else:
+            ways.append(iter(fits[len(ways)]))
 
 
 def _within(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -489,7 +515,7 @@ def _within(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 
 
 def _different(rows: list[Played]) -> list[Played]:
-    return list({(tuple(r.state.values()), r.sent, r.taken): r for r in rows}.values())
+    return list({(tuple(r.state.values()), frozenset(r.sent.items()), r.taken): r for r in rows}.values())
 
 
 Explain = Callable[[Config, Occasion], Iterator[Config]]

@@ -203,6 +203,24 @@ def test_one_line_is_several_steps(run: Any) -> None:
     assert (few.exit, few.result.verdict) == (20, "inconclusive")
 
 
+def test_a_line_may_send_thousands_of_messages(run: Any) -> None:
+    """To whom is said by the lines alone, and in another order: neither all orders nor all choices are tried."""
+    send = "id = 'id'\n[send]\neach = 'said'\nmessage = \"{ 'type': 'Told', 'n': 0 }\"\nto = 'it'\n"
+    rule = "[[event]]\ndo = \"(Tell(to = 'b') | Tell(to = 'c')){len(said)}\"\n"
+    assert run([{"node": "a", "said": [*["b"] * 1200, "c", "c", "b"]}], send, rule).exit == 0
+    assert line(run([{"node": "a", "said": [*["b"] * 40, "c", "c", "b", "a"]}], send, rule)) == 1
+
+
+def test_what_is_defined_is_worked_out_once_a_line(run: Any) -> None:
+    """Unless it looks at `i`; and keys and sets make it quick."""
+    fields = "[fields]\nbys = '[2 for x in said if x in {y for y in odd}]'\nodd = '[x for x in said if last[x] % 2 == 1]'\n"
+    fields += "last = '{x: k for k, x in enumerate(said)}'\nnow = 'bys[i] - 1'\n"
+    rule = "[[event]]\ndo = 'Jump{len(bys)}(by = now)'\n"
+    assert run([{"node": "a", "said": [7, 8, 7, 9], "n": 2}], rule, fields).exit == 0
+    assert run([{"node": "a", "said": list(range(100)), "n": 50}], rule, fields).exit == 0
+    assert line(run([{"node": "a", "said": list(range(100)), "n": 49}], rule, fields)) == 1
+
+
 def test_one_of_several_steps(run: Any) -> None:
     rule = '[[event]]\ndo = "Up | Jump"\nrequire = ["n[self] >= 2"]\n'
     assert run([{"node": "a", "n": 2}], rule).exit == 0
