@@ -115,6 +115,8 @@ def _cost(proof: Proof, total: float) -> str:
 
 
 def target(a: Answered) -> str:
+    if a.query.kind == p.DEFINED:
+        return f"no spec fault in {a.query.target}"
     return a.query.target or {p.FAULT: "no spec fault", p.DEADLOCK: "no deadlock"}.get(a.query.kind, a.query.kind)
 
 

@@ -120,6 +120,15 @@ def test_a_behaviour_and_a_counterexample_to_induction_of_different_sizes(spectr
     assert "violated: Never — a shortest behaviour to it has 3 steps, at Node = 2" in said
 
 
+def test_a_witness_with_a_value_is_not_called_reachable(spectrace, tmp_path):
+    """That a `reachable` property has a value everywhere is proved, not that it is reached."""
+    path = tmp_path / "valued.spec"
+    path.write_text("protocol valued\nvar n: 0..3? = 1\nreachable R: the(n) == 2\nterminal: true\ninstance one:\n")
+    for how in ((), ("--unbounded",)):
+        said = spectrace("prove", path, *how).out
+        assert "no spec fault in R  proved" in said and "reachable R" not in said
+
+
 TWICE = """protocol twice
 sort Node
 network NETWORK
