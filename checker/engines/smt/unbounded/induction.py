@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -17,7 +18,7 @@ from typing import Any
 
 import z3
 
-from checker.core.ir import Assign, Expr
+from checker.core.ir import Assign
 from checker.core.model import InstanceDecl, Model, Property, VarDecl
 from checker.core.typed import statements
 from checker.core.types import MapOf
@@ -85,7 +86,7 @@ class Unbounded:
         self.good = {n: self._good(self.props[n], self.here) for n in (*self.plan.lemmas, *self.plan.invariants)}
         self.initially, self.starts = self._initially(), self._starts()
         self.still = self._still()
-        self.assumed = [self._assumed(a.expr).pos for a in self.model.assumes] if self.numbers else []
+        self.assumed = list(self._assumptions()) if self.numbers else []
         for q in (*(self.plan.implied(n, frozenset()) for n in self.plan.invariants), *self.plan.rest(frozenset())):
             for _ in self.cases(q):  # what cannot be encoded shows here, not in the middle of the queries
                 pass
@@ -175,9 +176,11 @@ class Unbounded:
             return nothing.defined(v.init, {})
         return self.w.for_all(ident, lambda k: implies(self.w.fits(ident, k), nothing.defined(v.init, {"self": k})))
 
-    def _assumed(self, e: Expr) -> F:
-        """What is assumed of parameters, where it has a value."""
-        return implies(self.here.defined(e, {}), self.here.formula(e, {}))
+    def _assumptions(self) -> Iterator[Any]:
+        """What is assumed of parameters, where it has a value.  What cannot be said here is not assumed: that proves no less."""
+        for a in self.model.assumes:
+            with suppress(Refused):
+                yield implies(self.here.defined(a.expr, {}), self.here.formula(a.expr, {})).pos
 
     def _still(self) -> list[Any]:
         """What is true of variables that nothing writes, as at the start; but not that something exists for everything."""
