@@ -237,8 +237,8 @@ FINE = {
     "a set": "var s: set[0..2] = {0}\naction Up(n: 0..2)\n    require n in s and n < 2\n    s += {n + 1}\ninvariant Fine: true",
     "a map": "var m: map Node -> 0..2 = {a: 0 for a in Node}\naction Up\n    require forall a: Node. m[a] < 2\n"
     "    m := {a: m[a] + 1 for a in Node}\ninvariant Fine: forall a: Node. 0 <= m[a] and m[a] <= 2",
-    "an assumption about a size": "param n: int\nassume n <= len(Node) and n >= 1\nvar x: 0..n = 0\naction Up\n    require x + 1 <= n\n"
-    "    x += 1\ninvariant Fine: x >= 0\ninstance one: Node = 2, n = 2\n",
+    "an assumption about a size": "param n: int\nassume n <= len(Node) and n >= 1\nvar x: 0..n = 0\n"
+    "action Up\n    require x + 1 <= n\n    x += 1\ninvariant Fine: x >= 0\ninstance one: Node = 2, n = 2\n",
 }
 
 
