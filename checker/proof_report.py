@@ -49,7 +49,8 @@ def claim(proof: Proof) -> str:
         case Verdict.NOT_INDUCTIVE:
             refuted = proof.status("refuted")
             which = ", ".join(dict.fromkeys(target(a) for a in refuted))
-            return f"{which} — {len(refuted)} of {len(_asked(proof))} queries have a counterexample to induction"
+            have = "has" if len(refuted) == 1 else "have"
+            return f"{which} — {len(refuted)} of {len(_asked(proof))} queries {have} a counterexample to induction"
         case Verdict.UNKNOWN:
             n = len(proof.status("unknown"))
             return f"the solver left {report.count(n, 'query', 'queries')} of {len(_asked(proof))} undecided"
