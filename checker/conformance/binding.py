@@ -86,7 +86,8 @@ class Order:
     node's own order, and a message is sent before it is received).  With clocks each file is in order, unless `shuffled`: then
     only each node's lines are.  `lazy`: another order is tried only where nothing else explains an event.
     `loose`: which events may happen later than they stand (if others are late, these stand too early), but not those that
-    receive an id (`received`) which no line before them has sent (`sent`)."""
+    receive an id (`received`) which no line before them has sent (`sent`).
+    `merge`: as they stand in one file, but several files are merged by their `time`."""
 
     by: str = "file"
     node: str = "node"
@@ -95,9 +96,19 @@ class Order:
     uncertainty: float = 0.0
     shuffled: bool = False
     lazy: bool = False
+    merge: bool = False
     loose: str = "true"
     sent: str = "missing"
     received: str = "missing"
+
+
+@dataclass
+class Agree:
+    """Events for which `of` is the same also have the same `field`, if it is there: what no variable of the spec holds."""
+
+    of: str = "missing"
+    field: str = "missing"
+    at: int = 0
 
 
 @dataclass
@@ -136,6 +147,7 @@ class Binding:
     group: Group = field(default_factory=Group)
     event: list[Rule] = field(default_factory=list)
     silent: list[Silent] = field(default_factory=list)
+    agree: list[Agree] = field(default_factory=list)
     unlogged: Last = field(default_factory=Last)
     skip: list[str] = field(default_factory=list)
     initial: str = "spec"  # or "any": whatever the first lines say
@@ -181,6 +193,7 @@ def parse(text: str, file: str = "<binding>") -> Binding:
 
 
 PARTS: dict[str, type] = {"unlogged": Last, "send": Sends, "receive": Receives, "order": Order, "group": Group}
+ITEMS: dict[str, type] = {"event": Rule, "silent": Silent, "agree": Agree}
 RENAMED = {"as": "as_", "from": "sender"}
 
 
@@ -195,7 +208,7 @@ def _fill(b: Binding, target: Any, data: dict[str, Any], where: str) -> None:
         if target is b and name in PARTS:
             _kind(b, value, dict, key, where)
             _fill(b, getattr(b, name), value, f"[{name}]")
-        elif target is b and name in ("event", "silent"):
+        elif target is b and name in ITEMS:
             _kind(b, value, list, key, where)
             setattr(b, name, [_item(b, name, i, v) for i, v in enumerate(value)])
         else:
@@ -204,7 +217,7 @@ def _fill(b: Binding, target: Any, data: dict[str, Any], where: str) -> None:
 
 
 def _item(b: Binding, name: str, i: int, data: Any) -> Any:
-    item = Rule() if name == "event" else Silent()
+    item = ITEMS[name]()
     heads = [n for n, line in enumerate(b.text.split("\n"), 1) if re.match(rf"\s*\[\[\s*{name}\s*\]\]", line)]
     item.at = heads[i] if i < len(heads) else 0
     _kind(b, data, dict, name, f"[[{name}]]")

@@ -124,11 +124,13 @@ class Partings:
         self.events = list(self.order.events(files))
         self.position = {id(line): n for n, e in enumerate(self.events) for line in e.lines}
         self.single = self.order.grouping.by is None and self.order.grouping.begin is None
-        self.simple = self.single and self.order.kind == "file"
+        self.simple = self.single and self.order.kind == "file" and not (self.order.binding.order.merge and len(files) > 1)
 
     def of(self, m: Mutant) -> Parting:
         lines = self.files[m.file]
         new = m.applied(lines)
+        if m.kind == "field" and self.single and self._says(new[0]) != self._says(lines[m.at]):
+            return self._ordered(m, [*lines[: m.at], *new, *lines[m.at + m.span :]])
         if self.simple:
             at = self.position[id(lines[m.at])]
             return Parting(m, at, m.span, [self._event(line, at + i) for i, line in enumerate(new)])
@@ -139,6 +141,9 @@ class Partings:
                 alone.seq, alone.early = old.seq, old.early
                 return Parting(m, at, 1, [alone])
         return self._ordered(m, [*lines[: m.at], *new, *lines[m.at + m.span :]])
+
+    def _says(self, line: Line) -> list[Any]:
+        return self.order.agreement.says(line.data)
 
     def _event(self, line: Line, seq: int) -> Event:
         (e,) = self.order.events([[line]])
@@ -156,7 +161,11 @@ class Partings:
 
 
 def _alike(a: Event, b: Event) -> bool:
-    return a.early == b.early and len(a.lines) == len(b.lines) and all(x is y for x, y in zip(a.lines, b.lines, strict=True))
+    return (
+        (a.early, a.clash) == (b.early, b.clash)
+        and len(a.lines) == len(b.lines)
+        and all(x is y for x, y in zip(a.lines, b.lines, strict=True))
+    )
 
 
 # ── going through ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -31,6 +31,7 @@ class Event:
     clock: dict[str, int] = field(default_factory=dict)
     time: float = 0.0
     early: str = ""  # how it contradicts its clock
+    clash: str = ""  # how it contradicts another event
     firm: bool = False  # it cannot happen later than it stands
     lacks: bool = False  # by its clock it knows of an event with which, if it is there, some log has ended too early
 
@@ -116,7 +117,7 @@ class Ordering:
         self.loose, self.out, self.into = (
             reader.read(x) for x in (binding.order.loose, binding.order.sent, binding.order.received)
         )
-        self.grouping = Grouping(binding, reader)
+        self.grouping, self.agreement = Grouping(binding, reader), Agreement(binding, reader)
         self.forgets = False  # a node that starts again may have forgotten what it knew of others
         self.sent: Callable[[Fields], list[Any]] | None = None
         self.received: Getter | None = None
@@ -127,24 +128,27 @@ class Ordering:
 
     def events(self, logs: Sequence[Iterable[Line]]) -> Iterator[Event]:
         """All events in one linear extension of the order."""
-        streams = [self._placed(log) for log in logs]
-        ordered = (e for s in streams for e in s) if self.kind == "file" else self._merged(streams)
+        timed = self.kind == "time" or (self.binding.order.merge and len(logs) > 1)
+        streams = [self._placed(log, timed) for log in logs]
+        ordered = self._merged(streams, timed) if timed or self.kind != "file" else (e for s in streams for e in s)
         ids: set[Any] = set()
+        told: Told = {}
         for n, e in enumerate(ordered):
             e.seq = n
+            e.clash = self.agreement.clash(e, told)
             if self.kind == "time":
                 ids.add(key_of(self.out(e.data)))
                 got = key_of(self.into(e.data))
                 e.firm = not self.loose(e.data) or (got is not MISSING and got not in ids)
             yield e
 
-    def _placed(self, log: Iterable[Line]) -> Iterator[Event]:
+    def _placed(self, log: Iterable[Line], timed: bool) -> Iterator[Event]:
         last = 0.0
         for e in self.grouping.events(log):
             e.node = _hashable(self.node(e.data))
             if self.kind == "clock":
                 e.clock = self._clock_of(e)
-            elif self.kind == "time":
+            elif timed:
                 e.time = last = self._time_of(e, last)
             yield e
 
@@ -167,9 +171,9 @@ class Ordering:
             raise Mistake(f"{e.place}: `{self.binding.order.time}` is no time, which is a number")
         return t
 
-    def _merged(self, streams: list[Iterator[Event]]) -> Iterator[Event]:
+    def _merged(self, streams: list[Iterator[Event]], timed: bool) -> Iterator[Event]:
         """One queue for each file, or each node; what can come next comes out as soon as it is read."""
-        if self.kind == "time":
+        if timed:
             yield from _by_time(streams)
             return
         known, live = Known(self), list(enumerate(streams))
@@ -202,6 +206,34 @@ class Ordering:
     def may_follow(self, e: Event, f: Event) -> bool:
         """May f wait until e has happened, which waits already?  If both are of one node it has to, but not for long."""
         return e.node != f.node or (self.kind == "time" and f.time - e.time <= self.binding.order.uncertainty)
+
+
+Told = dict[tuple[int, Any], tuple[Any, str]]  # of which rule and which thing: the field, and where it stands
+
+
+class Agreement:
+    """[[agree]], read: what lines say of the same thing is the same."""
+
+    def __init__(self, binding: Binding, reader: Reader) -> None:
+        self.rules = [(a, reader.read(a.of), reader.read(a.field)) for a in binding.agree]
+        self.ignored = [reader.read(x) for x in binding.ignore] if self.rules else []
+
+    def says(self, data: Fields) -> list[tuple[Any, Any]]:
+        """What fields say by each rule: of which thing, and what."""
+        return [(key_of(of(data)), field_(data)) for _, of, field_ in self.rules]
+
+    def clash(self, e: Event, told: Told) -> str:
+        """How an event contradicts what was `told` before, to which what it tells is added; empty if it does not."""
+        if not self.rules or any(x(e.data) is True for x in self.ignored):
+            return ""
+        for n, (key, value) in enumerate(self.says(e.data)):
+            if key is MISSING or value is MISSING:
+                continue
+            before, place = told.setdefault((n, key), (value, e.place))
+            if before != value:
+                rule = self.rules[n][0]
+                return f"`{rule.field}` is {value} here, but {before} at {place}, where `{rule.of}` is the same"
+        return ""
 
 
 class Known:

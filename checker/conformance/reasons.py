@@ -90,7 +90,7 @@ class Reasons:
             case "property":
                 yield self._property(n)
             case "early":
-                yield s.event.early
+                yield s.event.early or s.event.clash
             case "foreign":
                 what = n.what.text.removeprefix(f"{s.event.place}: ")
                 yield f"{what}, though other lines have one" + (f" ({n.what.hint})" if n.what.hint else "")

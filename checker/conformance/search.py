@@ -102,7 +102,7 @@ class Search:
 
     def _advance(self, frontier: list[Config], e: Event, kind: Kind) -> list[Config]:
         o = self.rules.occasion(e, kind)
-        if e.early:
+        if e.early or e.clash:
             self._note(Note("early", frontier[0]))
             return []
         if not self.thorough:

@@ -12,6 +12,7 @@ import pytest
 import checker
 from checker.conformance.answer import Answer, validate
 from checker.conformance.binding import parse
+from checker.settings import Mistake
 
 SPEC = """
 protocol counters
@@ -350,6 +351,35 @@ def test_an_id_that_nobody_has_sent_yet_cannot_wait(run: Any) -> None:
 def test_a_header_needs_no_time(run: Any) -> None:
     lines = [{"ev": "up", "n": 5}, up("a", 1, ts=1.0)]
     assert run(lines, RULES, LOOSE, head="ignore = ['not has(node)']\n").exit == 0
+
+
+def test_files_are_merged_by_time_if_the_binding_says_so(run: Any) -> None:
+    one, two = [tell("a", "b", 0, 7, ts=2.0), recv("a", "b", 1, 8, ts=5.0)], [up("b", 1, ts=1.0), recv("b", "a", 0, 7, ts=3.0)]
+    files = [[{"header": "b"}, *two, tell("b", "a", 1, 8, ts=4.0)], one]
+    head = "ignore = ['has(header)']\n"
+    for logs in (files, files[::-1]):
+        assert run(logs, IDS, RULES, "[order]\nmerge = true\n", head=head).exit == 0
+        assert run(logs, IDS, RULES, head=head).exit == 14
+    untimed = [[{k: v for k, v in x.items() if k != "ts"} for x in file] for file in files]
+    with pytest.raises(Mistake, match="no time"):
+        run(untimed, IDS, RULES, "[order]\nmerge = true\n", head=head)
+    assert run(untimed[0][:2], IDS, RULES, "[order]\nmerge = true\n", head=head).exit == 0
+
+
+def test_what_lines_say_of_the_same_thing_is_the_same(run: Any) -> None:
+    agree = "[[agree]]\nof = 'id'\nfield = 'what'\n"
+    lines = [tell("a", "b", 0, 7, what=[1]), recv("b", "a", 0, 7), tell("a", "b", 0, 8, what=[2]), recv("b", "a", 0, 8, what=[2])]
+    lines[0]["id"] = lines[0]["send"]["id"]
+    lines[2]["id"] = lines[2]["send"]["id"]
+    assert run(lines, IDS, RULES, agree).exit == 0
+    lines[3]["what"] = [1]
+    said = run(lines, IDS, RULES, agree)
+    assert line(said) == 4 and said.diagnosis.about == "behaviour"
+    assert "`what` is [1] here, but [2] at" in said.diagnosis.reasons[0] and "log0.ndjson:3" in said.diagnosis.reasons[0]
+    lines.insert(2, {"header": 1, "id": 8, "what": [3]})
+    assert line(run(lines, IDS, RULES, agree, head="ignore = ['has(header)']\n")) == 5
+    with pytest.raises(Mistake, match="has no `fields`"):
+        run(lines, IDS, RULES, agree.replace("field", "fields"))
 
 
 # ── what it says ──

@@ -69,6 +69,18 @@ def test_what_nothing_reads_counts_and_what_means_the_same_does_not(tmp_path: Pa
     assert score["rejected_of_not_equivalent"] == round(score["rejected"] / score["not_equivalent"], 4)
 
 
+def test_what_lines_must_agree_on_is_noticed(tmp_path: Path) -> None:
+    binding, log = tmp_path / "binding.toml", tmp_path / "log.ndjson"
+    binding.write_text((TRACES / "two_phase_commit/binding.toml").read_text() + "\n[[agree]]\nof = 'tx'\nfield = 'what'\n")
+    rows = [json.loads(x) for x in (TRACES / LOGS["two_phase_commit"][0]).read_text().splitlines()]
+    for at, tx, what in ((1, 1, "x"), (2, 2, "y"), (4, 1, "x")):
+        rows[at] |= {"tx": tx, "what": what}
+    log.write_text("".join(json.dumps(x) + "\n" for x in rows))
+    found = perform("two_phase_commit", [str(log)], str(binding), None, "field", 200, 1, 1).outcomes
+    became = {(o.mutant.at, o.is_) for o in found if o.mutant.path == ("what",)}
+    assert became == {(1, "rejected"), (2, "unread"), (4, "rejected")}
+
+
 def test_distances_are_counted_from_the_change() -> None:
     answer = scored("pysyncobj", 60)
     fields = [

@@ -1,12 +1,13 @@
 """Records a run of ZooKeeper, as it is installed: some servers on loopback, writes and faults, and their TRACE logs.
 
     python traces/recorders/record_zookeeper.py FOLDER [--servers 3] [--play "write 20; kill leader; write 20; start; write 5"]
+                                                       [--snap-count 10000]
     spectrace extract traces/zookeeper/extract.toml FOLDER/*.log -o run.ndjson
 
 A play is what happens, in order: `write N` (one after the other), `burst N` (all at once, from N clients), `kill WHO` and
 `pause WHO` (SIGKILL, SIGSTOP; WHO is a number, `leader`, `follower` or `all`), `start` (whoever is not running, or the one
 that is named, or `others`: all but the last that was killed) and `resume`, `wait SECONDS`.  `background N` writes N times
-while the play goes on.
+while the play goes on.  A follower that is down while more than 500 transactions are written gets a snapshot.
 Needs Java and the jar of ZooKeeper 3.8 (Debian: `zookeeper`, `libslf4j-java`, `liblog4j1.2-java`), and nothing else.
 """
 
@@ -42,7 +43,7 @@ CONFIG = """tickTime=500
 initLimit=10
 syncLimit=5
 admin.enableServer=false
-snapCount=10000
+snapCount={snap_count}
 dataDir={data}
 clientPort={port}
 """
@@ -114,7 +115,7 @@ class Client:
 class Ensemble:
     """Some servers in a folder, each with its log `zkN.log`."""
 
-    def __init__(self, folder: Path, servers: int) -> None:
+    def __init__(self, folder: Path, servers: int, snap_count: int) -> None:
         self.folder, self.ids = folder, range(1, servers + 1)
         ports = free_ports(3 * servers)
         self.port = {i: ports[3 * i - 3] for i in self.ids}
@@ -126,7 +127,8 @@ class Ensemble:
             home = folder / f"server{i}"
             (home / "data").mkdir(parents=True)
             (home / "data" / "myid").write_text(f"{i}\n")
-            (home / "zoo.cfg").write_text(CONFIG.format(data=home / "data", port=self.port[i]) + "\n".join(lines) + "\n")
+            config = CONFIG.format(data=home / "data", port=self.port[i], snap_count=snap_count)
+            (home / "zoo.cfg").write_text(config + "\n".join(lines) + "\n")
             (home / "log4j.properties").write_text(LOGGING.format(log=folder / f"zk{i}.log"))
 
     def start(self, only: str = "") -> None:
@@ -136,16 +138,7 @@ class Ensemble:
             if i not in self.running and only in ("", "others", str(i)) and not last:
                 home = self.folder / f"server{i}"
                 path = ":".join(map(str, [home, *JARS]))
-                command = [
-                    "java",
-                    "-Xmx128m",
-                    "-XX:+UseSerialGC",
-                    "-XX:TieredStopAtLevel=1",
-                    "-cp",
-                    path,
-                    MAIN,
-                    str(home / "zoo.cfg"),
-                ]
+                command = ["java", *OPTIONS, "-cp", path, MAIN, str(home / "zoo.cfg")]
                 self.running[i] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self, i: int) -> None:
@@ -232,9 +225,9 @@ def play(ensemble: Ensemble, text: str) -> None:
         t.join()
 
 
-def record(folder: Path, servers: int = 3, text: str = PLAY) -> list[Path]:
+def record(folder: Path, servers: int = 3, text: str = PLAY, snap_count: int = 10_000) -> list[Path]:
     """Runs servers in a folder and returns their logs."""
-    ensemble = Ensemble(folder.resolve(), servers)
+    ensemble = Ensemble(folder.resolve(), servers, snap_count)
     try:
         ensemble.start()
         play(ensemble, text)
@@ -248,10 +241,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--servers", type=int, default=3)
     parser.add_argument("--play", default=PLAY)
+    parser.add_argument("--snap-count", type=int, default=10_000)
     args = parser.parse_args()
     if lacking := missing():
         raise SystemExit(f"ZooKeeper cannot be run: {lacking}")
-    for log in record(args.folder, args.servers, args.play):
+    for log in record(args.folder, args.servers, args.play, args.snap_count):
         print(log)
 
 
