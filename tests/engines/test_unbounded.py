@@ -233,6 +233,19 @@ def test_full_networks_are_not_claimed() -> None:
     assert "no spec fault but for full networks" in str(found.lines(0.0)[1])
 
 
+def test_a_full_network_at_a_small_size_is_not_what_was_asked() -> None:
+    """The counterexample is at two nodes, where the capacity that is declared for one does not suffice."""
+    text = "network bag capacity 3\nmessage M(k: Node)\nvar c: map Node -> bool = {a: false for a in Node}\naction S(k: Node)\n"
+    text += (
+        "    require not c[k]\n    c[k] := true\n    send M(k)\nprocess Node\n    var g: bool = false\n    var h: bool = false\n"
+    )
+    text += "    on M(k)\n        h := g\n        g := true\n"
+    text += "invariant I: forall a, b: Node. h[a] and h[b] implies a == b\ninstance one: Node = 1\n"
+    found = prove_any(model_of(text), Settings(timeout=60))
+    assert found.verdict is Verdict.NOT_INDUCTIVE and found.shown is not None and found.shown.sorts == {"Node": 2}
+    assert found.label is not None and found.label.reachable is None
+
+
 FINE = {
     "a set": "var s: set[0..2] = {0}\naction Up(n: 0..2)\n    require n in s and n < 2\n    s += {n + 1}\ninvariant Fine: true",
     "a map": "var m: map Node -> 0..2 = {a: 0 for a in Node}\naction Up\n    require forall a: Node. m[a] < 2\n"
