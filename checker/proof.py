@@ -52,6 +52,7 @@ class Label:
     states: int = 0
     depth: int = 0
     symmetry: bool = False
+    cut: bool = False  # did a bound cut the search?
     why_not: str = ""  # why it was not looked for
 
 
@@ -219,7 +220,7 @@ def judge(proof: Proof) -> None:
     if proof.cti.query.kind == p.INITIALLY:
         proof.found, proof.label = proof.step, Label(True, 1)
         return
-    label, real = _label(proof.where, proof.cti, settings)
+    label, real = _label(proof.where, proof.cti, settings, proof.scope is None)
     if proof.shown and real and real.verdict is Verdict.SPEC_FAULT and real.message.endswith(FULL):
         real = None  # a proof for any size does not look at that
     if real:
@@ -290,14 +291,15 @@ def _limits(settings: Settings) -> Limits:
     return Limits(max_states=settings.max_states, time_limit=within(settings.end, None))
 
 
-def _label(instance: Instance, cti: Cti, settings: Settings) -> tuple[Label, Result | None]:
-    """Is it reachable?  By native search; and if so, a behaviour from an initial state."""
+def _label(instance: Instance, cti: Cti, settings: Settings, within_bound: bool) -> tuple[Label, Result | None]:
+    """Is it reachable (`within_bound`: is only that asked)?  By native search; and if so, a behaviour from an initial state."""
     try:
         compiled(instance, settings)
         with explore_with(instance, _limits(settings), settings.deadlock) as (search, r):
             way = search.way_through([cti.trace.initial, *(s.state for s in cti.trace.steps)])
-            reachable = True if way is not None else False if r.exhaustive else None
-            label = Label(reachable, r.distinct_states, r.depth, r.symmetry)
+            everything = r.exhaustive and (within_bound or not r.cut)
+            reachable = True if way is not None else False if everything else None
+            label = Label(reachable, r.distinct_states, r.depth, r.symmetry, r.cut > 0)
             if r.trace is not None or way is None:
                 return label, r if r.trace is not None else None
             whole = Cti(cti.query, Trace(way.initial, way.steps, cti.trace.fault), False, cti.fault)

@@ -198,10 +198,12 @@ def _reachable(label: Label) -> str:
     if label.why_not:
         return f"whether the first state is reachable was not looked at: {label.why_not}"
     states = report.count(label.states, "state") + (" up to symmetry" if label.symmetry else "")
+    within = " within the bound" if label.cut else ""
     if label.reachable is False:
-        return f"the first state is unreachable: it is none of all {states}; a lemma that excludes it is missing"
+        all_ = f"it is none of all {states}" if label.states > 1 else "there is only the initial one"
+        return f"the first state is unreachable{within}: {all_}; a lemma that excludes it is missing"
     return (
-        f"the first state is not among the {states} explored, to depth {label.depth}: "
+        f"the first state is not among the {states} explored{within}, to depth {label.depth}: "
         "perhaps unreachable, then a lemma that excludes it is missing"
     )
 
@@ -258,7 +260,12 @@ def _cti_data(proof: Proof) -> dict[str, Any] | None:
         "minimal": proof.cti.minimal,
         "sizes": _sizes_data(proof.where),
         "reachable": proof.label.reachable,
-        "explored": {"states": proof.label.states, "depth": proof.label.depth, "symmetry": proof.label.symmetry},
+        "explored": {
+            "states": proof.label.states,
+            "depth": proof.label.depth,
+            "symmetry": proof.label.symmetry,
+            "cut": proof.label.cut,
+        },
         "trace": plain.trace(proof.step.result.trace),
         "reason": proof.step.reason_data(),
     }

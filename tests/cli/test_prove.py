@@ -129,6 +129,35 @@ def test_a_witness_with_a_value_is_not_called_reachable(spectrace, tmp_path):
         assert "no spec fault in R  proved" in said and "reachable R" not in said
 
 
+BEYOND = """protocol beyond
+var x: 0..2 = 0
+var been: bool = false
+var bad: bool = false
+action Out
+    x := 2
+action Back
+    require x == 2
+    x := 0
+    been := true
+action Bad
+    require been
+    bad := true
+invariant Never: not bad
+terminal: true
+instance one:
+    bound x < 2
+"""
+
+
+def test_what_lies_beyond_a_bound_is_not_called_unreachable(spectrace, tmp_path):
+    """The state before the counterexample can only be reached beyond the bound, which a proof for any size does not know."""
+    path = tmp_path / "beyond.spec"
+    path.write_text(BEYOND)
+    assert "unreachable within the bound: there is only the initial one" in spectrace("prove", path).out
+    found = spectrace("prove", path, "--unbounded")
+    assert found.code == 15 and "not among the 1 state explored within the bound" in found.out
+
+
 TWICE = """protocol twice
 sort Node
 network NETWORK
