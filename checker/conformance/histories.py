@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -26,16 +28,26 @@ from checker.settings import Mistake, nearest
 
 BEGIN = {"invoke", "call", "invocation", "start"}
 END = {"ok": "ok", "return": "ok", "response": "ok", "end": "ok", "fail": "fail", "info": "info"}
-NAMES = ("f", "op", "op_type", "operation", "method", "name")
+NAMES = ("f", "op", "op_type", "operation", "method", "name", "action", "func", "fn", "function", "command", "cmd")
 WHO = ("process", "client", "clientid", "client_id", "thread")
 TIMES = (
     ("call", "return"),
+    ("call", "ret"),
+    ("called", "returned"),
     ("start", "end"),
+    ("start", "finish"),
+    ("start", "stop"),
+    ("started", "ended"),
+    ("started", "finished"),
     ("begin", "end"),
-    ("start_time", "end_time"),
+    ("invoke", "return"),
+    ("invoke", "complete"),
+    ("invoke", "response"),
     ("invoked", "returned"),
-    ("call_time", "return_time"),
+    ("invoked", "completed"),
+    ("invocation", "response"),
 )
+STAMPS = ("time", "ts", "timestamp")
 KNOWN = {*NAMES, *WHO, *(x for pair in TIMES for x in pair)}
 CODES = ("get", "put", "append")  # as Porcupine numbers the operations of its key-value store
 NEVER = 1 << 62
@@ -153,10 +165,10 @@ def _plain(d: dict[str, Any]) -> dict[str, Any]:
 
 
 def _known(key: str) -> str:
-    """`clientId` as `client_id`, `startTimeMs` as `start_time`, if that is a key of a history."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower() if key[:1].islower() else key
-    name = re.sub(r"_(ms|us|ns|millis|micros|nanos)$", "", words)
-    return name if name in KNOWN else key
+    """`clientId` as `client_id`, `startTimeMs` as `start`, if that is a key of a history."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
+    name = re.sub(r"(_(time|ts|at))?(_(ms|us|ns|millis|micros|nanos))?$", "", words)
+    return words if words in KNOWN else name if name in KNOWN else key
 
 
 def _first(d: dict[str, Any], names: tuple[str, ...], default: Any = None) -> Any:
@@ -166,13 +178,34 @@ def _first(d: dict[str, Any], names: tuple[str, ...], default: Any = None) -> An
 # ── events ──
 
 
+def _event_kind(d: dict[str, Any]) -> Any:
+    kind = _first(d, ("type", "kind", "event"))
+    kind = ("call", "return")[kind] if kind in (0, 1) and "id" in d else kind
+    return kind.lower() if isinstance(kind, str) else kind
+
+
+def _places(lines: list[Line]) -> list[int]:
+    """Where each line stands in real time: as in the file; or by its time, if all calls and answers have one, these are not in
+    order, and no `index` says that the lines are.  Twice a place is that of a call, and one more that of an answer."""
+    kinds = {*BEGIN, *END}
+    told = [x.data for x in lines if _event_kind(x.data) in kinds]
+    stamp = next((s for s in STAMPS if all(_number(d.get(s)) for d in told)), "")
+    times = [d[stamp] for d in told] if stamp else []
+    if times == sorted(times) or any("index" in d or "number" in d for d in told):
+        return list(range(len(lines)))
+    rank = {t: i for i, t in enumerate(sorted(set(times)))}
+    return [rank.get(x.data.get(stamp), 0) for x in lines]
+
+
+def _number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool)
+
+
 def _events(name: str, lines: list[Line]) -> History:
     out, open_ = History(name, []), dict[Any, Operation]()
-    for n, line in enumerate(lines):
+    for n, line in zip(_places(lines), lines, strict=True):
         d = line.data
-        kind, who = _first(d, ("type", "kind", "event")), _first(d, (*WHO, "node"))
-        kind = ("call", "return")[kind] if kind in (0, 1) and "id" in d else kind
-        kind = kind.lower() if isinstance(kind, str) else kind
+        kind, who = _event_kind(d), _first(d, (*WHO, "node"))
         if (
             who == "nemesis"
             or {"action", "clock"} <= d.keys()
@@ -188,11 +221,11 @@ def _events(name: str, lines: list[Line]) -> History:
             continue
         pair = d["id"] if "id" in d and "type" not in d else (who, d["number"]) if "number" in d else who
         if kind in BEGIN:
-            open_[pair] = _begun(d, line, who, n)
+            open_[pair] = _begun(d, line, who, 2 * n)
             out.operations.append(open_[pair])
         else:
-            _end(out, open_, pair, END[kind], d, line, n)
-    out.operations = [o for o in out.operations if not o.failed]
+            _end(out, open_, pair, END[kind], d, line, 2 * n + 1)
+    out.operations = sorted((o for o in out.operations if not o.failed), key=lambda o: o.call)
     return out
 
 
@@ -237,6 +270,8 @@ def _end(out: History, open_: dict[Any, Operation], pair: Any, kind: str, d: dic
     o.explicit = any(x in d for x in ("output", "result"))
     if kind == "ok" and not _unsure(d):
         o.ret = n
+        if n < o.call:
+            raise Mistake(f"{line.place}: this answers what is asked later, at {o.at.place}")
 
 
 def _answer(d: dict[str, Any]) -> Any:
@@ -265,18 +300,40 @@ def _complete(name: str, lines: list[Line], call: str, back: str) -> History:
             continue
         o = _begun(d, line, _first(d, WHO), 0)
         o.explicit, o.answer, o.done = "output" in d or "result" in d, _answer(d), line
-        end = None if _unsure(d) else d.get(back)
-        for t in (d[call], end):
-            if isinstance(t, bool) or not isinstance(t, int | float | None):
-                raise Mistake(f"{line.place}: `{call}` and `{back}` are times, which are numbers", HINT)
-        if end is not None and end < d[call]:
+        became = _became(d)
+        if became == "fail":
+            out.failed += 1
+            continue
+        begin, end = (_moment(d.get(t), line, call, back) for t in (call, back))
+        if begin is None:
+            raise Mistake(f"{line.place}: this does not say when it was called (`{call}`)", HINT)
+        end = None if became == "info" or _unsure(d) else end
+        if end is not None and end < begin:
             raise Mistake(f"{line.place}: it returns before it is called")
-        found.append((o, d[call], end))
+        found.append((o, begin, end))
     times = {t: 2 * i for i, t in enumerate(sorted({t for _, a, b in found for t in (a, b) if t is not None}))}
     for o, a, b in found:
         o.call, o.ret = times[a], NEVER if b is None else times[b] + 1
     out.operations = sorted((o for o, _, _ in found), key=lambda o: o.call)
     return out
+
+
+def _became(d: dict[str, Any]) -> str:
+    """What became of an operation: `ok`, `fail`, or `info` where that is not known."""
+    said = _first(d, ("type", "status", "outcome"))
+    if isinstance(said, str) and END.get(said.lower()):
+        return END[said.lower()]
+    return "info" if d.get("ok") is False else "ok"
+
+
+def _moment(t: Any, line: Line, call: str, back: str) -> float | None:
+    """A time: a number, or one that ISO 8601 writes."""
+    if isinstance(t, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(t).timestamp()
+    if t is not None and not _number(t):
+        raise Mistake(f"{line.place}: `{call}` and `{back}` are times, which are numbers", HINT)
+    return t  # type: ignore[no-any-return]
 
 
 # ── keys ──

@@ -27,7 +27,7 @@ from checker.settings import Mistake, nearest
 from checker.trace import Plain
 
 ALIASES = {
-    "get": "read", "r": "read", "put": "write", "set": "write", "w": "write", "compareandset": "cas",
+    "get": "read", "r": "read", "put": "write", "set": "write", "w": "write", "compareandset": "cas", "compareandswap": "cas",
     "read": "get", "write": "put", "lock": "acquire", "unlock": "release",
 }  # fmt: skip
 OBJECTS = ("register", "mutex", "append_register")  # those that are shipped, in the order in which they are thought of

@@ -13,6 +13,7 @@ from checker.conformance.edn import NotEdn, forms, plain
 from checker.conformance.histories import read
 from checker.conformance.linearizable import perform
 from checker.conformance.lines import Log
+from checker.settings import Mistake
 
 
 @pytest.fixture
@@ -111,6 +112,57 @@ def test_porcupines_events(write: Any) -> None:
     ]
     assert verdict(write(rows)) == "accept"
     assert verdict(write([rows[1], rows[2], rows[0], rows[3]])) == "reject"
+
+
+TIMED = [
+    ("call_ns", "ret_ns"),
+    ("StartTime", "EndTime"),
+    ("start_ts", "finish_ts"),
+    ("invoke", "complete"),
+    ("invoked_at", "returned_at"),
+]
+
+
+@pytest.mark.parametrize(("begin", "end"), TIMED)
+def test_names_of_the_two_times(write: Any, begin: str, end: str) -> None:
+    rows = [
+        {"process": 0, "f": "write", "value": 1, begin: 10, end: 20},
+        {"process": 1, "fn": "read", "value": None, begin: 19, end: 30},
+    ]
+    assert verdict(write(rows)) == "accept"
+    assert verdict(write([rows[0], {**rows[1], begin: 21}])) == "reject"
+    iso = ["2024-05-01T10:00:00.5Z", "2024-05-01T12:00:00.6+02:00", "2024-05-01T10:00:00.7Z", "2024-05-01T10:00:00.8Z"]
+    assert verdict(write([{**rows[0], begin: iso[0], end: iso[2]}, {**rows[1], begin: iso[1], end: iso[3]}])) == "accept"
+    assert verdict(write([{**rows[0], begin: iso[0], end: iso[1]}, {**rows[1], begin: iso[2], end: iso[3]}])) == "reject"
+
+
+@pytest.mark.parametrize(
+    ("told", "later"),
+    [({"type": "fail"}, "reject"), ({"status": "FAIL"}, "reject"), ({"type": "info"}, "accept"), ({"ok": False}, "accept")],
+)
+def test_what_became_of_an_operation_with_two_times(write: Any, told: dict[str, Any], later: str) -> None:
+    def read(value: Any, start: int) -> dict[str, Any]:
+        return {"process": 1, "f": "read", "value": value, "start": start, "end": start + 1, "type": "ok"}
+
+    rows = [{"process": 0, "f": "write", "value": 1, "start": 1, "end": 5, **told}, read(None, 6)]
+    assert verdict(write(rows)) == "accept"
+    assert verdict(write([*rows, read(1, 8)])) == later
+
+
+def test_events_of_one_client_after_the_other_are_ordered_by_their_times(write: Any) -> None:
+    def op(who: int, f: str, asked: Any, seen: Any, begin: int, end: int) -> list[dict[str, Any]]:
+        first = {"process": who, "type": "invoke", "f": f, "value": asked, "ts": begin}
+        return [first, {**first, "type": "ok", "value": seen, "ts": end}]
+
+    one = [*op(0, "write", 1, 1, 10, 20), *op(0, "read", None, 2, 50, 60)]
+    assert verdict(write([{"header": 1}, *one, *op(1, "write", 2, 2, 30, 40)])) == "accept"
+    assert verdict(write([*op(1, "write", 2, 2, 60, 70), *one])) == "accept"  # at the same time
+    assert verdict(write([*one, *op(1, "write", 2, 2, 61, 70), *op(2, "read", None, 2, 1, 2)])) == "reject"
+    numbered = [{**x, "index": i} for i, x in enumerate([*one, *op(1, "write", 2, 2, 30, 40)])]
+    assert verdict(write(numbered)) == "reject"
+    early = [*one, *op(1, "write", 2, 2, 40, 30)]
+    with pytest.raises(Mistake, match="asked later"):
+        verdict(write(early))
 
 
 def test_keys_in_camel_case_with_units(write: Any) -> None:
