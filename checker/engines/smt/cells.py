@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import z3
@@ -43,6 +44,7 @@ class Reader:
 
     bits: Iterator[Bit]
     rules: list[Bit] = field(default_factory=list)
+    order: list[Bit] = field(default_factory=list)  # of slots: which of the rows that are the same value comes first
     origin: dict[int, tuple[Sym, list[Bit]]] = field(default_factory=dict)  # a value read → its very bits
     used: list[Bit] = field(default_factory=list)
 
@@ -96,15 +98,28 @@ class Reader:
     def _items(self, t: Type, e: Type, cap: int, on: Bit) -> Sequence | Slots:
         """The first so many are there; those of a set differ."""
         items: list[tuple[Bit, Sym]] = []
+        rows: list[list[Bit]] = []
         for _ in range(cap):
+            start = len(self.used)
             there = self._next(items[-1][0] if items else on)
             items.append((there, self.read(e, there)))
+            rows.append(self.used[start:])
+        if not isinstance(t, Seq):
+            self.order += [_at_least(a, b) for a, b in pairwise(rows)]
         if isinstance(t, Seq):
             return Sequence(_length([g for g, _ in items]), tuple(x for _, x in items), e)
         if isinstance(t, Set):
             pairs = [(a, b) for j, b in enumerate(items) for a in items[:j]]
             self.rules += [negation(both(g, equal(x, y))) for (_, x), (g, y) in pairs]
         return Slots(tuple(items), isinstance(t, BagOf))
+
+
+def _at_least(xs: list[Bit], ys: list[Bit]) -> Bit:
+    """Read as numbers, the highest bit first."""
+    out: Bit = True
+    for x, y in reversed(list(zip(xs, ys, strict=True))):
+        out = either(both(x, negation(y)), both(either(x, negation(y)), out))
+    return out
 
 
 def _length(there: list[Bit]) -> OneHot:
@@ -121,6 +136,7 @@ class Row:
     state: dict[str, Sym]
     spans: dict[str, range]
     rules: list[Bit]
+    order: list[Bit]
     origin: dict[int, tuple[Sym, list[Bit]]]
 
     def write(self, var: str, t: Type, v: Sym) -> list[Bit]:
@@ -142,7 +158,8 @@ def unknown(vars: dict[str, Type], prefix: str = "") -> Row:
         start = len(reader.used)
         state[v] = reader.read(t)
         spans[v] = range(start, len(reader.used))
-    return Row(bits, [k for _, k, _ in named], state, spans, [r for r in reader.rules if r is not True], reader.origin)
+    rules = [r for r in reader.rules if r is not True]
+    return Row(bits, [k for _, k, _ in named], state, spans, rules, reader.order, reader.origin)
 
 
 def _once(name: str, seen: set[str]) -> str:

@@ -95,7 +95,8 @@ class Induction:
         t = self.template
         good = both(t.inside, self.good((*self.plan.lemmas, *self.plan.invariants)))
         moved = [t.at(t.moves, i) for i in range(self.k - 1)]
-        return z3.And([t.at(good, i) for i in range(self.k)] + moved + list(self._different()))
+        ordered = [t.at(all_of(t.pre.order), 0)]  # of the rows that are one and the same first state, one is enough
+        return z3.And(ordered + [t.at(good, i) for i in range(self.k)] + moved + list(self._different()))
 
     def _different(self) -> Iterator[z3.BoolRef]:
         for i, j in combinations(range(self.k), 2):
