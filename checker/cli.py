@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -521,6 +522,12 @@ def export(
     define: Defines = None,
     witness: Witness = None,
     unbounded: Annotated[bool, Option("--unbounded", help="smt2: the proof for any size.")] = False,
+    time_limit: Annotated[
+        str | None,
+        Option(
+            "--time-limit", metavar="TIME", help="smt2: encode, and ask our own solver, for so long (default 1m), then write."
+        ),
+    ] = None,
     output: Output = None,
     json: Json = False,
 ) -> int:
@@ -529,15 +536,19 @@ def export(
 
     -o names the file, or the folder where there are several.
     """
-    from checker.export import FORMATS, smt2_any
+    from checker.export import FORMATS, smt2, smt2_any
     from checker.library import write_all
-    from checker.settings import nearest
+    from checker.settings import duration, nearest
 
     if to not in FORMATS:
         raise Mistake(f"--to {to}: no such format", nearest(to, FORMATS) or f"there are {', '.join(FORMATS)}")
     if unbounded and to != "smt2":
         raise Mistake("--unbounded is for --to smt2")
     make = smt2_any if unbounded else FORMATS[to]
+    if time_limit:
+        if to != "smt2":
+            raise Mistake("--time-limit is for --to smt2")
+        make = partial(smt2_any if unbounded else smt2, seconds=duration(time_limit))
     if to == "tla" and output and output.suffix in (".tla", ".cfg"):
         raise Mistake(f"-o {output}: two files are written, named as the module must be", "-o FOLDER, for example `-o .`")
     files = make(spec, instance, tuple(define or ()), witness)

@@ -20,6 +20,8 @@ from checker.trace import to_itf
 
 Files = dict[str, str]
 
+SECONDS, EACH = 60.0, 10.0  # for the answers to the questions of a proof: in all; for each
+
 
 def dot(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
     """The state graph.  Raises Mistake if it is too large to draw."""
@@ -69,20 +71,25 @@ def itf(spec: str, instance: str | None, define: tuple[str, ...], witness: str |
     return {f"{answer.instance.model.name}.itf.json": text}
 
 
-def smt2(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
-    """The questions of a proof by induction, of an instance."""
+def smt2(
+    spec: str,
+    instance: str | None,
+    define: tuple[str, ...],
+    witness: str | None,
+    unbounded: bool = False,
+    seconds: float = SECONDS,
+) -> Files:
+    """The questions of a proof by induction, of an instance or for any size.  `seconds`: for their encoding, and for what our own
+    solver says of them; what it leaves open by then is written as unknown."""
     from checker.prove import Asked, questions
 
     _no(witness)
-    return questions(Asked(spec, instance, define))
+    return questions(Asked(spec, instance, define, timeout=EACH, unbounded=unbounded, time_limit=seconds))
 
 
-def smt2_any(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
+def smt2_any(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None, seconds: float = SECONDS) -> Files:
     """The same for any sizes."""
-    from checker.prove import Asked, questions
-
-    _no(witness)
-    return questions(Asked(spec, instance, define, unbounded=True))
+    return smt2(spec, instance, define, witness, True, seconds)
 
 
 FORMATS: dict[str, Callable[[str, str | None, tuple[str, ...], str | None], Files]] = {

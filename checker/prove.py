@@ -210,7 +210,8 @@ def _any_size(asked: Asked, instance: Instance) -> Inductive:
 
 
 def questions(asked: Asked) -> dict[str, str]:
-    """The questions of a proof by induction as SMT-LIB scripts, by file name.  Raises what `perform` does."""
+    """The questions of a proof by induction as SMT-LIB scripts, by file name; what our own solver does not answer within the
+    limits is written as unknown.  Raises what `perform` does."""
     instance = instance_of(load(asked.spec), asked.instance, asked.define)
     if asked.unbounded:
         return _without_sizes(instance, lambda: _questions_any(instance, asked))
@@ -220,37 +221,44 @@ def questions(asked: Asked) -> dict[str, str]:
 def quantifiers(asked: Asked, _: Callable[[Progress], None] | None = None) -> Epr:
     """The quantifier graph of the proof for any size.  Raises what `perform` does."""
     from checker.epr_report import epr
+    from checker.proof import encoding
     from checker.proof_any import prepare
 
-    instance = instance_of(load(asked.spec), asked.instance, asked.define)
-    return _without_sizes(instance, lambda: epr(instance, prepare(instance, _settings(asked))[1]))
+    instance, settings = instance_of(load(asked.spec), asked.instance, asked.define), _settings(asked)
+    with encoding(settings):
+        return _without_sizes(instance, lambda: epr(instance, prepare(instance, settings)[1]))
 
 
 def _questions(instance: Instance, asked: Asked) -> dict[str, str]:
     from checker.engines.smt.induction import Induction
     from checker.engines.smt.plan import distinct
     from checker.exports.smt2 import files
-    from checker.proof import Proof, ask_all, questions_of
+    from checker.proof import Proof, ask_all, encoding, questions_of, stages
 
-    induction = Induction(instance, 1, asked.deadlock)
+    settings = _settings(asked)
+    with encoding(settings):
+        induction = Induction(instance, 1, asked.deadlock)
     actions = distinct(instance.actions)
-    proof = Proof(instance, _settings(asked), induction.plan, actions, [])
-    ask_all(proof, induction.ask)
+    proof = Proof(instance, settings, induction.plan, actions, [])
+    stages(proof, solve=lambda: ask_all(proof, induction.ask))
     said = {a.query: {"proved": "unsat", "refuted": "sat"}.get(a.status, "unknown") for a in proof.answered}
 
     def written(q: Query) -> list[tuple[list[Any], str]]:
-        return [] if induction.trivial(q) else [([*induction.background(), induction.condition(q)], said[q])]
+        return [] if induction.trivial(q) else [([induction.condition(q)], said[q])]
 
-    return files(f"{instance.model.name}, instance {instance.name}", questions_of(proof), actions, written)
+    title = f"{instance.model.name}, instance {instance.name}"
+    return files(title, questions_of(proof), actions, written, induction.background())
 
 
 def _questions_any(instance: Instance, asked: Asked) -> dict[str, str]:
     from checker.exports.smt2 import files
-    from checker.proof import ask_all, questions_of
+    from checker.proof import ask_all, encoding, questions_of, stages
     from checker.proof_any import ATTEMPTS, prepare
 
-    proof, encoded = prepare(instance, _settings(asked))
-    ask_all(proof, encoded.ask, late=ATTEMPTS)
+    settings = _settings(asked)
+    with encoding(settings):
+        proof, encoded = prepare(instance, settings)
+    stages(proof, solve=lambda: ask_all(proof, encoded.ask, late=ATTEMPTS))
     return files(f"{instance.model.name}, any sizes", questions_of(proof), proof.actions, encoded.written)
 
 

@@ -37,25 +37,38 @@ def name(number: int, q: Query, action: str | None, case: int | None) -> str:
     return "_".join(re.sub(r"\W+", "_", x) for x in parts if x) + ".smt2"
 
 
-def script(title: str, asked: str, formulas: Iterable[Any], status: str) -> str:
-    """One question.  `status`: what our own solver said: unsat, sat or unknown."""
+def said(formulas: Iterable[Any]) -> tuple[list[str], str]:
+    """Formulas as text: the declarations, a line each, and the assertions."""
     solver = z3.Solver()
     solver.add(list(formulas))
-    said = solver.to_smt2().split("(set-info :status unknown)", 1)[-1].strip()
+    text = solver.to_smt2().split("(set-info :status unknown)", 1)[-1].rsplit("(check-sat)", 1)[0]
+    declared, start, asserted = text.partition("(assert")
+    return declared.strip().splitlines(), (start + asserted).strip()
+
+
+def script(title: str, asked: str, shared: tuple[list[str], str], formulas: Iterable[Any], status: str) -> str:
+    """One question.  `shared`: what has been said already; `status`: what our own solver said: unsat, sat or unknown."""
+    declared, asserted = said(formulas)
+    known = set(shared[0])
     head = [f"; {title}", f"; {asked} unsat: it cannot be.", "(set-info :smt-lib-version 2.6)", "(set-logic ALL)"]
-    return "\n".join([*head, f"(set-info :status {status})", said, ""])
+    body = [*shared[0], *(d for d in declared if d not in known), *(a for a in (shared[1], asserted) if a)]
+    return "\n".join([*head, f"(set-info :status {status})", *body, "(check-sat)", ""])
 
 
 Written = Callable[[Query], Iterable[tuple[list[Any], str]]]
 
 
-def files(title: str, asked: Sequence[Query], actions: Sequence[str], written: Written) -> dict[str, str]:
-    """A file for every case of every query, by name."""
+def files(
+    title: str, asked: Sequence[Query], actions: Sequence[str], written: Written, shared: Iterable[Any] = ()
+) -> dict[str, str]:
+    """A file for every case of every query, by name.  `shared`: formulas of all files, which are written out only once, as they
+    may be large."""
+    always = said(shared)
     found: dict[str, str] = {}
     for q in asked:
         action = None if q.action is None else actions[q.action]
         cases = list(written(q))
         for i, (formulas, status) in enumerate(cases):
             case = i + 1 if len(cases) > 1 else None
-            found[name(len(found) + 1, q, action, case)] = script(title, question(q, action), formulas, status)
+            found[name(len(found) + 1, q, action, case)] = script(title, question(q, action), always, formulas, status)
     return found

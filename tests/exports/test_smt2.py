@@ -7,7 +7,10 @@ import re
 import pytest
 import z3
 
+from checker.answer import Unable
+from checker.deadline import Late
 from checker.export import smt2, smt2_any
+from checker.prove import Asked, quantifiers
 from checker.settings import Mistake
 
 
@@ -43,6 +46,29 @@ def test_the_proof_for_any_size() -> None:
     assert {said(t) for n, t in files.items() if "DecisionIsSent" in n} == {"unsat"}
     text = next(t for n, t in files.items() if "implied_Consistent" in n)
     assert text.startswith("; two_phase_commit, any sizes\n; can Consistent be false where the others and the lemmas hold?")
+
+
+@pytest.mark.parametrize("unbounded", [False, True])
+def test_what_there_was_no_time_for_is_written_all_the_same(unbounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, **__: object) -> None:
+        raise Late
+
+    monkeypatch.setattr("checker.proof.ask_all", late)
+    monkeypatch.setattr("checker.engines.smt.unbounded.induction.Unbounded._check", late)
+    files = smt2("mutex", None, (), None, unbounded)
+    assert any("preserved" in n for n in files)
+    assert {status(t) for t in files.values()} == {"unknown"}
+
+
+@pytest.mark.parametrize("unbounded", [False, True])
+def test_no_time_to_write_the_questions(unbounded: bool) -> None:
+    with pytest.raises(Unable, match="the time was over before the questions were written"):
+        smt2("lock_server", None, (), None, unbounded, 1e-9)
+
+
+def test_no_time_to_draw_the_quantifier_graph() -> None:
+    with pytest.raises(Unable, match="the time was over before"):
+        quantifiers(Asked("lock_server", unbounded=True, time_limit=1e-9))
 
 
 def test_a_witness_is_for_behaviours() -> None:

@@ -22,7 +22,7 @@ from checker.core.ir import Assign
 from checker.core.model import InstanceDecl, Model, Property, VarDecl
 from checker.core.typed import statements
 from checker.core.types import MapOf
-from checker.deadline import within
+from checker.deadline import Late, within
 from checker.engines.smt import plan as p
 from checker.engines.smt.patience import check
 from checker.engines.smt.plan import Answered, Plan, Query
@@ -295,16 +295,23 @@ class Unbounded:
     def written(self, q: Query) -> Iterator[tuple[list[Any], str]]:
         """What each case of a query is for another solver, and what ours says of it: as few lemmas as are known to be needed, and
         that every map has a value everywhere only if that is needed, too."""
-        needed = self.small.needed(q) if self.small is not None else None
+        late = self.end is not None and time.perf_counter() > self.end
+        needed = None if late or self.small is None else self.small.needed(q)
         for case in self.cases(q):
             few = self.formulas(case if needed is None else self._only(case, needed))
             everything = [*few, *self.everywhere]
             for formulas in (few, everything):
-                if any(self._check(formulas, TIMEOUT, seed) == z3.unsat for seed in range(SEEDS)):
+                if self._impossible(formulas):
                     yield formulas, "unsat"
                     break
             else:
                 yield everything, "unknown"
+
+    def _impossible(self, formulas: list[Any]) -> bool:
+        """Does the solver say so, in the time that is left?"""
+        with suppress(Late):
+            return any(self._check(formulas, TIMEOUT, seed) == z3.unsat for seed in range(SEEDS))
+        return False
 
     def _check(self, formulas: list[Any], timeout: float | None, seed: int) -> Any:
         timeout = within(self.end, timeout)
