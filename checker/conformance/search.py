@@ -86,6 +86,7 @@ class Search:
         self.tally = Tally(silent=[0] * len(rules.quiet))
         self.notes: list[Note] | None = None
         self.acted: set[Any] = set()
+        self.broken = False  # every initial state violates a property, and no line has given another one
         self.frontier: list[Config] = []  # at the end
         self.keep = self.instance.network == "set"
         self.reorders, self.lazy = order.kind == "time", rules.binding.order.lazy
@@ -104,6 +105,8 @@ class Search:
         o = self.rules.occasion(e, kind)
         if e.early or e.clash:
             self._note(Note("early", frontier[0]))
+            return []
+        if self.broken and not o.sets and all(self._breaks(c, None, c.state, None) for c in frontier):
             return []
         if not self.thorough:
             found = [c for f in frontier if not f.waiting for c in self.explain(f, o)]
@@ -255,6 +258,7 @@ class Search:
         for s, v in o.sets:
             state = put(self.machine, state, s.path, o.env, v)
         if self._agree(c, o.after, o, state, "after") and not self._breaks(c, None, state, None):
+            self.broken = False
             yield Config(state, c.pairs, c.used, (), c.graves)
 
     def _agree(self, c: Config, wanted: list[tuple[Look, Value]], o: Occasion, state: State, kind: str) -> bool:

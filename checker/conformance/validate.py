@@ -172,7 +172,9 @@ class Validation:
         found = [Config(s, Pairs(), used) for s in states]
         if len(found) > self.binding.states:
             raise Mistake(f"{self.instance.model.name} has more than {self.binding.states:,} initial states here")
-        return [c for c in found if search.properties.breach(None, c.state) is None] or found
+        right = [c for c in found if search.properties.breach(None, c.state) is None]
+        search.broken = not right
+        return right or found
 
     def events(self, search: Search, result: Result) -> Iterator[tuple[Event, Kind]]:
         """The events that mean something, counted."""

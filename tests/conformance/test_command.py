@@ -45,6 +45,35 @@ def test_standard_input(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<stdin>:7" in capsys.readouterr().out
 
 
+def test_an_initial_state_that_violates_an_invariant_is_no_good_beginning(capsys: Any, tmp_path: Path) -> None:
+    spec, states, log, binding = (tmp_path / n for n in ("up.spec", "up.itf.json", "up.ndjson", "binding.toml"))
+    spec.write_text("""protocol up
+
+var x: 0..3 = 2
+var y: 0..3 = 0
+
+action Up
+    require y < 3
+    y := y + 1
+
+invariant Low: x < 2
+
+instance one:
+""")
+    for rows in ([{"x": 2}], [{"x": 2, "y": 0}, {"x": 2, "y": 1}]):
+        states.write_text(json.dumps({"vars": ["x", "y"], "states": rows}))
+        assert run(["validate", str(spec), str(states)]) == 14
+        out = capsys.readouterr().out
+        assert "state:0" in out and "the invariant Low" in out
+    log.write_text('{"event": "Up", "y": 1}\n')
+    binding.write_text("""[[event]]
+do = "Up"
+when = 'event == "Up"'
+""")
+    assert run(["validate", str(spec), str(log), "--binding", str(binding)]) == 14
+    assert "the invariant Low" in capsys.readouterr().out
+
+
 def test_itf(capsys: Any, tmp_path: Path) -> None:
     file = tmp_path / "walk.itf.json"
     assert (
