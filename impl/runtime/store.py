@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from checker.core.sequences import common
-from checker.core.types import Seq, Type, Value
+from checker.core.types import Map, MapOf, Seq, Type, Value
 from impl.runtime.core import Ready
 from impl.runtime.wire import DECODER, ENCODER, pack, shape, unpack
 
@@ -20,6 +20,7 @@ TABLES = """
 create table if not exists about (types text);
 create table if not exists vars (name text primary key, value blob) without rowid;
 create table if not exists items (name text, number integer, value blob, primary key (name, number)) without rowid;
+create table if not exists pairs (name text, key blob, value blob, primary key (name, key)) without rowid;
 create table if not exists counters (name text primary key, value integer) without rowid;
 create table if not exists inbox (source text, number integer, body blob, primary key (source, number)) without rowid;
 create table if not exists outbox (target text, number integer, body blob, primary key (target, number)) without rowid;
@@ -66,6 +67,7 @@ class Store:
         self.counters: dict[str, int] = dict(self.db.execute("select name, value from counters"))
         self.counted: set[str] = set()  # those that have to be written with the next batch
         self.sequences: dict[str, tuple[Value, ...]] = {}  # as they are on disk
+        self.maps: dict[str, Map] = {}  # as well
 
     def _of_these(self, types: str) -> None:
         """Is it a file of these variables?  What a spec with others has written means something else."""
@@ -108,8 +110,12 @@ class Store:
         return {**dict.fromkeys(self.types), **kept}
 
     def _read(self, name: str, data: bytes) -> Value:
-        """A variable; of a sequence there is only the length, and its items stand apart."""
+        """A variable; of a sequence or a map there is only the length, and what is in it stands apart."""
         t = self.types[name]
+        if isinstance(t, MapOf) and isinstance(DECODER.decode(data), int):  # else it stands here as a whole
+            pairs = self.db.execute("select key, value from pairs where name = ? order by key", (name,))
+            self.maps[name] = Map((unpack(DECODER.decode(k), t.key), unpack(DECODER.decode(x), t.val)) for k, x in pairs)
+            return self.maps[name]
         if not isinstance(t, Seq):
             return unpack(DECODER.decode(data), t)
         ask = "select value from items where name = ? and number < ? order by number"
@@ -144,8 +150,14 @@ class Store:
         self.db.execute("commit")
 
     def _written(self, name: str, v: Value) -> bytes:
-        """A variable as it stands on disk.  Of a sequence only the items that are new are written: a log grows."""
+        """A variable as it stands on disk.  Of a sequence or a map only what is new in it is written: a log grows."""
         t = self.types[name]
+        if isinstance(t, MapOf) and isinstance(v, Map):
+            new = v.new(self.maps[name]) if name in self.maps else v.items()
+            pairs = [(name, ENCODER.encode(pack(k, t.key)), ENCODER.encode(pack(x, t.val))) for k, x in new]
+            self.db.executemany("insert or replace into pairs values (?, ?, ?)", pairs)
+            self.maps[name] = v
+            return ENCODER.encode(len(v))
         if not isinstance(t, Seq):
             return ENCODER.encode(pack(v, t))
         at = common(self.sequences.get(name, ()), v)

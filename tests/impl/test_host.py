@@ -24,7 +24,7 @@ from checker import load
 from checker.conformance.clients import began
 from checker.conformance.lines import Log
 from checker.conformance.record import validated
-from checker.core.types import BagOf, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, values
+from checker.core.types import BagOf, Enum, Int, Map, MapOf, Option, Record, Seq, Set, Sort, Tuple, Type, values
 from checker.language import load_model
 from checker.settings import Mistake
 from checker.source import Source
@@ -229,6 +229,30 @@ TYPES: list[Type] = [
     MapOf(Sort("Value", 2), Seq(Int(0, 1), 2)),
     BagOf(Enum("Colour", ("red", "green")), 3),
 ]
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.tuples(st.integers(0, 299), st.integers(0, 2), st.sampled_from(["set", "whole", "again"])), max_size=12))
+def test_a_map_on_disk_is_what_was_written_last(tmp_path_factory: Any, steps: list[tuple[int, int, str]]) -> None:
+    """Though only new pairs are written: several changes at once, maps that are made anew, and a file that is opened again."""
+    file = tmp_path_factory.mktemp("store") / "x.db"
+    types: dict[str, Type] = {"votes": MapOf(Int(0, 299), Option(Tuple((Int(0, 299), Int(0, 2)))))}
+    store, kept = Store(file, types), Map((k, None) for k in range(300))
+    store.started()
+    store.commit(Batch(persist={"votes": kept}))
+    for key, value, how in steps:
+        kept = Map({**kept, key: None, value: (key, value)}) if how == "whole" else kept.set(key, (key, value))
+        kept = kept.set(value, None) if how == "again" else kept
+        written = store.db.total_changes
+        store.commit(Batch(persist={"votes": kept}))
+        assert store.db.total_changes - written <= 3  # two pairs at most, and the variable
+        if how == "again":  # and after a restart, which goes on with what it has read
+            store.close()
+            store = Store(file, types)
+        found = store.state()
+        assert found == {"votes": kept}
+        kept = found["votes"]
+    store.close()
 
 
 @settings(deadline=None)
