@@ -525,7 +525,9 @@ def export(
     time_limit: Annotated[
         str | None,
         Option(
-            "--time-limit", metavar="TIME", help="smt2: encode, and ask our own solver, for so long (default 1m), then write."
+            "--time-limit",
+            metavar="TIME",
+            help="smt2: encode and ask our own solver for so long, then write (default: ask for 1m).",
         ),
     ] = None,
     output: Output = None,

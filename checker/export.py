@@ -20,7 +20,7 @@ from checker.trace import to_itf
 
 Files = dict[str, str]
 
-SECONDS, EACH = 60.0, 10.0  # for the answers to the questions of a proof: in all; for each
+EACH = 10.0  # seconds for the answer to a question of a proof
 
 
 def dot(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None) -> Files:
@@ -77,17 +77,19 @@ def smt2(
     define: tuple[str, ...],
     witness: str | None,
     unbounded: bool = False,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
 ) -> Files:
     """The questions of a proof by induction, of an instance or for any size.  `seconds`: for their encoding, and for what our own
-    solver says of them; what it leaves open by then is written as unknown."""
+    solver says of them (None: only that is limited); what it leaves open by then is written as unknown."""
     from checker.prove import Asked, questions
 
     _no(witness)
     return questions(Asked(spec, instance, define, timeout=EACH, unbounded=unbounded, time_limit=seconds))
 
 
-def smt2_any(spec: str, instance: str | None, define: tuple[str, ...], witness: str | None, seconds: float = SECONDS) -> Files:
+def smt2_any(
+    spec: str, instance: str | None, define: tuple[str, ...], witness: str | None, seconds: float | None = None
+) -> Files:
     """The same for any sizes."""
     return smt2(spec, instance, define, witness, True, seconds)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Answered = TypeVar("Answered")
 LAST, LEAST = 5.0, 1.0  # seconds of a search for lemmas that are kept for the proof without: at most; at least
+ANSWERS = 60.0  # seconds for the answers to questions that are written
 METHODS = ("induction", "k-induction", "bmc")
 
 
@@ -218,6 +219,11 @@ def questions(asked: Asked) -> dict[str, str]:
     return _encodable(lambda: _questions(instance, asked))
 
 
+def _soon(settings: Settings) -> Settings:
+    """With an end of the answers, if there is none."""
+    return settings if settings.end is not None else replace(settings, end=time.perf_counter() + ANSWERS)
+
+
 def quantifiers(asked: Asked, _: Callable[[Progress], None] | None = None) -> Epr:
     """The quantifier graph of the proof for any size.  Raises what `perform` does."""
     from checker.epr_report import epr
@@ -239,7 +245,7 @@ def _questions(instance: Instance, asked: Asked) -> dict[str, str]:
     with encoding(settings):
         induction = Induction(instance, 1, asked.deadlock)
     actions = distinct(instance.actions)
-    proof = Proof(instance, settings, induction.plan, actions, [])
+    proof = Proof(instance, _soon(settings), induction.plan, actions, [])
     stages(proof, solve=lambda: ask_all(proof, induction.ask))
     said = {a.query: {"proved": "unsat", "refuted": "sat"}.get(a.status, "unknown") for a in proof.answered}
 
@@ -258,6 +264,8 @@ def _questions_any(instance: Instance, asked: Asked) -> dict[str, str]:
     settings = _settings(asked)
     with encoding(settings):
         proof, encoded = prepare(instance, settings)
+    proof.settings = _soon(proof.settings)
+    encoded.end = proof.settings.end
     stages(proof, solve=lambda: ask_all(proof, encoded.ask, late=ATTEMPTS))
     return files(f"{instance.model.name}, any sizes", questions_of(proof), proof.actions, encoded.written)
 
