@@ -76,6 +76,10 @@ class Part:
         self.classes = [obj.operation(o) for o in operations]
         self.infos: list[int] = []
         self.levels = self._levels()
+        self.equal: dict[int, int] = {}  # class → which of those without an answer are of it, as bits
+        for n, i in enumerate(self.infos):
+            self.equal[self.classes[i]] = self.equal.get(self.classes[i], 0) | 1 << n
+        self.leads: dict[tuple[int, int], list[tuple[int, list[int]]]] = {}
 
     def _levels(self) -> list[Level]:
         """One for each answer, in their order."""
@@ -148,21 +152,25 @@ class Part:
             return [(level + 1, live & ~at.bit, used, state, link, before)] if before == SETTLED else []
         length = link.length + 1 if link else 1
         out: list[Row] = []
-        tried: set[int] = set()
-        for n in range(at.infos):
-            c = self.classes[self.infos[n]]
-            if not used >> n & 1 and c not in tried:  # of equal ones the first
-                tried.add(c)
-                out += [
-                    (level, live, used | 1 << n, s, Link(link, self.infos[n], s, length), state)
-                    for s in self._after(state, c, before)
-                    if s != state
-                ]
+        free = (1 << at.infos) - 1 & ~used
+        for equal, every in self._leads(state, before):
+            if mine := equal & free:
+                first = mine & -mine  # of equal ones
+                i = self.infos[first.bit_length() - 1]
+                out += [(level, live, used | first, s, Link(link, i, s, length), state) for s in every]
         for bit, c, i, pure in reversed(at.pending):
             if not pure and not live & bit and i != without:
                 every = self._after(state, c, before)
                 out += [(level, live | bit, used, s, Link(link, i, s, length), SETTLED) for s in every]
         return out
+
+    def _leads(self, state: int, before: int) -> list[tuple[int, list[int]]]:
+        """What those without an answer can change: of each class that does, which these are and where they lead."""
+        found = self.leads.get((state, before))
+        if found is None:
+            every = ((equal, [s for s in self._after(state, c, before) if s != state]) for c, equal in self.equal.items())
+            found = self.leads[state, before] = [(equal, states) for equal, states in every if states]
+        return found
 
     def _after(self, state: int, c: int, before: int) -> Sequence[int]:
         """What an operation leads to; nothing, if it leads there without the last operation that has no answer, too."""
