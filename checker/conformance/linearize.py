@@ -153,11 +153,11 @@ class Part:
         length = link.length + 1 if link else 1
         out: list[Row] = []
         free = (1 << at.infos) - 1 & ~used
-        for equal, every in self._leads(state, before):
+        for equal, states in self._leads(state, before):
             if mine := equal & free:
                 first = mine & -mine  # of equal ones
                 i = self.infos[first.bit_length() - 1]
-                out += [(level, live, used | first, s, Link(link, i, s, length), state) for s in every]
+                out += [(level, live, used | first, s, Link(link, i, s, length), state) for s in states]
         for bit, c, i, pure in reversed(at.pending):
             if not pure and not live & bit and i != without:
                 every = self._after(state, c, before)
