@@ -8,6 +8,7 @@ values, the durable ones among them are persisted, the vector clock is one furth
 
 from __future__ import annotations
 
+import json
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from checker.conformance.follow import Finding, Follower, NotEnabled
 from checker.conformance.lines import Line, Log
 from checker.conformance.order import Event, Ordering
 from checker.conformance.reasons import obstacle
+from checker.conformance.transactions import served
 from checker.conformance.written import NO_VALUE, Unwritten, Written
 from checker.core.bind import Instance
 from checker.core.ir import base_name
@@ -236,6 +238,9 @@ class Replay:
         """A client asks, or is answered."""
         if (d.get("client") or d.get("node")) in self.nodes:
             raise Rejected("behaviour", f"{d.get('client') or d.get('node')} is a node, and no client")
+        if self.simulated and self.clients.process and what == "invoke" and not served(d["op"], d["args"]):
+            # a real node is asked, and answers None to, whatever somebody sends
+            raise Rejected("client", f"no client asks {d['op']} {json.dumps(d['args'])}: the store has no such operation")
         try:
             (self.clients.invoke if what == "invoke" else self.clients.returned)(d)
         except Unexplained as why:

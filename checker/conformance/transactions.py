@@ -79,8 +79,8 @@ def _body(expects: tuple[tuple[Any, Any], ...], body: list[Any]) -> Txn | None:
 def execute(op: Any, args: Any, pairs: dict[str, Any]) -> Any:
     """Executes an operation of the store that `spectrace run` serves: its answer.  A write answers True, a `cas` whether it was
     done, a `txn` what each part answers, or False; what is no operation, None."""
-    t = transaction(op, args) if op in ("get", "put", "cas", "txn") else None
-    if t is None or not all(isinstance(k, str) for k in t.keys) or (op == "txn" and not all(map(_served, args[1]))):
+    t = served(op, args)
+    if t is None:
         return None
 
     def write(key: str, value: Any) -> None:
@@ -93,6 +93,14 @@ def execute(op: Any, args: Any, pairs: dict[str, Any]) -> Any:
         return False
     each = [x if step[0] == "r" else True for step, x in zip(t.steps, found, strict=True)]
     return each if op == "txn" else each[0]
+
+
+def served(op: Any, args: Any) -> Txn | None:
+    """The transaction that an operation of that store is; None if it is none."""
+    t = transaction(op, args) if op in ("get", "put", "cas", "txn") else None
+    if t is None or not all(isinstance(k, str) for k in t.keys) or (op == "txn" and not all(map(_served, args[1]))):
+        return None
+    return t
 
 
 def _served(part: list[Any]) -> bool:

@@ -75,3 +75,14 @@ def test_states_need_what_follows_the_run(capsys: Any, tmp_path: Path) -> None:
     argv = ["run", "paxos", "--simulate", "--no-check", "--record", str(tmp_path / "run.itf.json")]
     code, _, err = spectrace(capsys, *argv)
     assert code == 1 and "--no-check" in err
+
+
+def test_a_request_that_the_store_does_not_have_is_rejected_where_it_is_asked(capsys: Any, tmp_path: Path) -> None:
+    file = tmp_path / "run.ndjson"
+    assert spectrace(capsys, *f"run raft --simulate --seed 8 --duration 2s --clients 1 --record {file}".split())[0] == 0
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    at = next(i for i, r in enumerate(rows) if r["event"] == "invoke")
+    rows[at]["args"].append([])
+    file.write_text("\n".join(map(json.dumps, rows)))
+    code, out, _ = spectrace(capsys, "validate", "raft", str(file))
+    assert code == 14 and f"{file}:{at + 1}" in out and "the store has no such operation" in out

@@ -220,7 +220,7 @@ def line(lines: list[dict[str, Any]], **wanted: Any) -> int:
         ({"event": "return"}, {"node": "client9"}, "has not asked number"),
         ({"event": "return"}, {"node": "Server1"}, "is a node, and no client"),
         ({"event": "invoke"}, {"number": 1}, "comes first"),
-        ({"event": "invoke", "op": "put"}, {"op": "get"}, "where it was asked, and"),
+        ({"event": "invoke", "op": "put"}, {"op": "get"}, "the store has no such operation"),
         ({"event": "invoke", "op": "put"}, {"args": ["a", "never"]}, "where it was asked, and"),
     ],
 )
