@@ -28,6 +28,7 @@ from checker.engines.smt.solve import Ask, answers
 from checker.verdict import Limits, Result, Trace, Verdict
 
 CTI_SECONDS = 10.0
+FIRST = 2.0  # seconds in which most queries are answered
 SOON = 20.0  # seconds: with less time than this a compiler must not hold it up
 
 
@@ -164,19 +165,34 @@ def ask_all(proof: Proof, ask: Ask, progress: Callable[[Answered], None] | None 
     settings, plan = proof.settings, proof.plan
     for name in plan.invariants:
         _note(proof, ask(plan.implied(name, proof.implied), within(settings.end, settings.timeout)), progress)
-    queries = plan.rest(proof.implied)
-    limit = None if settings.timeout is None else settings.timeout * late * MOST
+    queries = left = plan.rest(proof.implied)
+    for seconds in _rounds(settings.timeout):
 
-    def in_time(q: Query, _: float | None) -> Answered:
-        try:
-            return ask(q, within(settings.end, settings.timeout))
-        except Late:
-            return Answered(q, "unknown", 0.0)
+        def in_time(q: Query, _: float | None, seconds: float | None = seconds) -> Answered:
+            try:
+                return ask(q, within(settings.end, seconds))
+            except Late:
+                return Answered(q, "unknown", 0.0)
 
-    for a in answers(queries, in_time, settings.jobs, limit, settings.end):
-        _note(proof, a, progress)
+        limit = None if seconds is None else seconds * late * MOST
+        late_ones = []
+        for a in answers(left, in_time, settings.jobs, limit, settings.end):
+            if a.status == "unknown" and seconds != settings.timeout:
+                late_ones.append(a)
+            else:
+                _note(proof, a, progress)
+        if proof.status("refuted"):
+            for a in late_ones:
+                _note(proof, a, progress)
+            break
+        left = [a.query for a in late_ones]
     order = {q: i for i, q in enumerate(queries)}
     proof.answered.sort(key=lambda a: order.get(a.query, -1))
+
+
+def _rounds(timeout: float | None) -> list[float | None]:
+    """What is soon answered is asked first: what refutes a proof may be among it, and then the rest need not be known."""
+    return [timeout] if timeout is not None and timeout <= FIRST else [FIRST, timeout]
 
 
 def questions_of(proof: Proof) -> list[Query]:

@@ -22,9 +22,10 @@ from checker.engines.replay import judged
 from checker.engines.smt import plan as p
 from checker.engines.smt.cti import find
 from checker.engines.smt.induction import Induction
-from checker.engines.smt.plan import Query
+from checker.engines.smt.plan import Answered, Query, distinct
 from checker.engines.smt.solve import answers
 from checker.engines.smt.terms import TooLarge
+from checker.proof import Proof, Settings, ask_all, prove
 from checker.verdict import Verdict
 
 COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -218,8 +219,6 @@ PROVED = [
 
 @pytest.mark.parametrize(("spec", "name"), PROVED)
 def test_shipped_lemmas_are_inductive(spec: str, name: str) -> None:
-    from checker.proof import Settings, prove
-
     found = prove(checker.bind(spec, name), Settings(timeout=60, deadlock=name != "blocking"))
     assert (found.verdict, found.impossible) == (Verdict.HOLDS, [])
     assert not found.status("refuted") and not found.status("unknown")
@@ -255,3 +254,22 @@ def test_messages_stand_in_their_channels() -> None:
         if q.kind != p.POSSIBLE and induction.ask(q).status == "refuted":
             assert find(induction, q) is not None, q  # replayed by the definition
     assert all(induction.ask(q).status == "proved" for q in induction.plan.rest(frozenset()) if q.kind == p.PRESERVED)
+
+
+@pytest.mark.parametrize("refuted", [False, True])
+def test_what_takes_long_is_asked_again_unless_something_is_refuted(refuted: bool) -> None:
+    instance = checker.bind(checker.load("two_phase_commit"), "three")
+    plan, asked = Induction(instance, 1, True).plan, []
+    proof = Proof(instance, Settings(timeout=60), plan, distinct(instance.actions), [])
+    quick = plan.rest(proof.implied)[0]
+
+    def ask(q: Query, seconds: float | None) -> Answered:
+        asked.append(q)
+        slow = seconds is not None and seconds < 60
+        return Answered(q, "refuted" if q == quick and refuted else "unknown" if slow and q != quick else "proved", 0.0)
+
+    ask_all(proof, ask)
+    rest = [a for a in proof.answered if a.query in plan.rest(proof.implied)]
+    assert len(rest) == len(plan.rest(proof.implied))
+    assert {a.status for a in rest if a.query != quick} == {"unknown" if refuted else "proved"}
+    assert asked.count(quick) == 1 and {asked.count(a.query) for a in rest if a.query != quick} == {1 if refuted else 2}
