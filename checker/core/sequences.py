@@ -30,6 +30,8 @@ def made(new: Items, old: Items, keep: int) -> None:
 
 def common(a: Items, b: Items) -> int:
     """How many items at their start two sequences have in common."""
+    if (known := MADE.get(id(b))) and known[1] is a and known[2] == min(len(a), len(b)):
+        return known[2]
     if len(a) < SHORT or len(b) < SHORT:
         return _common(a, b, 0)
     found = RECENT.get((id(a), id(b)))

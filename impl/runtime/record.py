@@ -39,6 +39,7 @@ from impl.runtime.plan import Plan
 
 ENCODER = msgspec.json.Encoder()
 WRITTEN = 10_000  # so many identities and the like are kept as texts
+SMALL = 8  # sets of so many elements are, too
 LATELY = 256  # and so many contents of messages
 PENDING = 32  # so many steps are written at a time: what they are made of is in the caches still
 TIMER = '"timer"'
@@ -64,9 +65,9 @@ class Recorder:
         own = plan.nodes.instance.vars.items()
         self.types = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in own}
         self.variables = {n: self.values.written(t, f'"{n}":') for n, t in self.types.items()}
-        self.news = {n: self.values.news(t) for n, t in self.types.items() if isinstance(t, Seq | MapOf)}
+        self.grown = {n: self._grown(n, t) for n, t in self.types.items() if isinstance(t, Seq | MapOf)}
         self.told: dict[str, dict[str, Any]] = {}  # the sequences and maps of each node as they were last
-        self.heads: dict[tuple[str, int], tuple[str, bool, bool]] = {}
+        self.heads: dict[tuple[str, int], tuple[str, bool, bool, bool]] = {}
         self.params: dict[int, Writer] = {}
         self.clocks: dict[tuple[str, ...], Writer] = {}
         self.lists: Known = Known(lambda names: text(sorted(names)))
@@ -99,48 +100,48 @@ class Recorder:
         for n, (at, what) in enumerate(self.pending, self.n + 1):
             if at > self.last:  # clocks of machines are set back now and then
                 self.last, self.at = at, f"{at:.6f}"
-            lines.append(f'{{"n":{n},"at":{self.at},{what if type(what) is str else self._step(what)}}}\n')  # type: ignore[arg-type]
+            lines.append(f'{{"n":{n},"at":{self.at},{what}}}\n' if type(what) is str else self._step(n, what))  # type: ignore[arg-type]
         self.n += len(lines)
         self.pending.clear()
         if lines:
             self.write("".join(lines).encode())
 
-    def _step(self, r: Ready) -> str:
-        head, own, first = self.heads.get((r.node, id(r.action))) or self._head(r)
+    def _step(self, n: int, r: Ready) -> str:
+        head, own, first, chooses = self.heads.get((r.node, id(r.action))) or self._head(r)
         if first:
             self.told[r.node] = {}
-        params = self._params(r) if r.params else ""
-        choices = text([[base_name(n), self.values.plain.value(v)] for n, v in r.choices]) if r.choices else "[]"
-        written, received, cause, sent = self.contents.get, "", "", ""
+        if r.params or chooses:
+            params = self._params(r) if r.params else ""
+            choices = text([[base_name(n), self.values.plain.value(v)] for n, v in r.choices]) if r.choices else "[]"
+            head = f'{head}"params":{{{params}}},"choices":{choices},'
+        else:
+            head = f'{head}"params":{{}},"choices":[],'
+        written, sent, fields = self.contents.get, "", None
         if e := r.received:
-            content = (written(id(e.fields)) or self._written(e))[1]
-            received = f'"received":{{"id":"{e.id}","from":"{e.source}",{content}}},'
+            fields, content = written(id(e.fields)) or self._written(e)
+            head = f'{head}"received":{{"id":"{e.id}","from":"{e.source}",{content}}},'
         elif own:
-            cause = f'"cause":{text(r.request) if r.request else TIMER},'
+            head = f'{head}"cause":{text(r.request) if r.request else TIMER},'
         for e in r.send:
-            content = (written(id(e.fields)) or self._written(e))[1]
-            sent = (
-                f'{sent},{{"id":"{e.id}","to":"{e.target}",{content}}}'
-                if sent
-                else f'{{"id":"{e.id}","to":"{e.target}",{content}}}'
-            )
+            if e.fields is not fields or not fields:  # a message to all is made once
+                fields, content = written(id(e.fields)) or self._written(e)
+            sent = f'{sent}{"," if sent else ""}{{"id":"{e.id}","to":"{e.target}",{content}}}'
         persisted = self.lists[tuple(r.persist)] if r.persist else "[]"
         clock = (self.clocks.get(tuple(r.clock)) or self._clock(r.clock))(r.clock.values())
-        state, node, variables = "", r.node, self.variables
+        state, told, variables, grown = "", self.told[r.node], self.variables, self.grown
         for v, x in (r.state if self.whole else r.changed).items():
-            one = self._grown(node, v, x) if v in self.news else variables[v](x)
+            one = grown[v](told, x) if v in grown else variables[v](x)
             state = f"{state},{one}" if state else one
         return (
-            f'{head}"params":{{{params}}},"choices":{choices},{received}{cause}"sent":[{sent}],"persisted":{persisted},'
-            f'"clock":{{{clock}}},"state":{{{state}}}'
+            f'{{"n":{n},"at":{self.at},{head}"sent":[{sent}],"persisted":{persisted},"clock":{{{clock}}},"state":{{{state}}}}}\n'
         )
 
-    def _head(self, r: Ready) -> tuple[str, bool, bool]:
-        """How the lines of an action of a node begin; is it of the node's own accord; is everything to be told?"""
+    def _head(self, r: Ready) -> tuple[str, bool, bool, bool]:
+        """How the lines of an action of a node begin; is it of its own accord; is everything to be told; does it choose?"""
         a = r.action.action
         kind = a.kind if a.kind in ("start", "restart") else "step"
         head = text({"node": r.node, "event": kind, "action": a.name})[1:-1] + ","
-        found = head, a.kind == "action", self.whole or kind != "step"
+        found = head, a.kind == "action", self.whole or kind != "step", r.action.chooses
         self.heads[r.node, id(r.action)] = found  # the actions live with the plan
         return found
 
@@ -167,15 +168,21 @@ class Recorder:
             self.contents[id(e.fields)] = found
         return found
 
-    def _grown(self, node: str, name: str, v: Any) -> str:
-        """A sequence or map and its name: of one that was told before what is new, if that is not more than half."""
-        told, write = self.told[node], self.news[name]
-        old, told[name] = told.get(name, ()), v
-        if isinstance(v, Map):
-            pairs = [(k, x) for k, x in v.new(old) if x != old[k]] if old else ()
-            return f'"{name}":[{",".join(map(write, pairs))}]' if pairs and 2 * len(pairs) <= len(v) else self.variables[name](v)
-        keep = common(old, v)
-        return f'"{name}":{{"keep":{keep},"add":{write(v[keep:])}}}' if 2 * keep > len(v) else self.variables[name](v)
+    def _grown(self, name: str, t: Seq | MapOf) -> Callable[[dict[str, Any], Any], str]:
+        """What writes a sequence or map and its name: of one that was told before what is new, if that is not more than half."""
+        write, whole = self.values.news(t), self.variables[name]
+
+        def of_map(told: dict[str, Any], v: Map) -> str:
+            old, told[name] = told.get(name), v
+            pairs = [pair for pair in v.new(old) if pair[1] != old[pair[0]]] if old else ()
+            return f'"{name}":[{",".join(map(write, pairs))}]' if pairs and 2 * len(pairs) <= len(v) else whole(v)
+
+        def of_sequence(told: dict[str, Any], v: tuple[Any, ...]) -> str:
+            old, told[name] = told.get(name, ()), v
+            keep = common(old, v)
+            return f'"{name}":{{"keep":{keep},"add":{write(v[keep:])}}}' if 2 * keep > len(v) else whole(v)
+
+        return of_sequence if isinstance(t, Seq) else of_map
 
 
 class Known(dict[Any, Any]):
@@ -248,8 +255,7 @@ class Texts:
             case Sort():
                 return self._put(Known(lambda v: text(plain.display.identity(v)))) + "[@]"
             case Option(e):
-                inner = self.written(e)
-                return self._put(lambda v: "null" if v is None else inner(v)) + "(@)"
+                return f'("null" if @ is None else {self._put(self.written(e))}(@))'
             case Seq(e, _):
                 pattern, form = self._form(e)
                 return self._put(self._function("v", f"'[' + COMMA([f'{form}' for {pattern} in v]) + ']'")) + "(@)"
@@ -260,7 +266,12 @@ class Texts:
                 return self._put(self._function("v", f"'{{' + COMMA({each}) + '}}'")) + "(@)"
             case Set(e, _):
                 place, one = Known(lambda x: natural(plain.display.value(x))), self.written(e)
-                return self._put(lambda v: f"[{','.join([one(x) for x in sorted(v, key=place.__getitem__)])}]") + "(@)"
+
+                def made(v: frozenset[Any]) -> str:
+                    return f"[{','.join([one(x) for x in sorted(v, key=place.__getitem__)])}]"
+
+                known = Known(made)
+                return self._put(lambda v: known[v] if len(v) <= SMALL else made(v)) + "(@)"
         return self._put(lambda v: text(plain.value(v))) + "(@)"
 
     def _function(self, pattern: str, result: str) -> Writer:
