@@ -35,7 +35,7 @@ def test_it_says_what_validation_says(name: str, tmp_path: Path) -> None:
     (log,) = (Log(str(TRACES / x)) for x in LOGS[name])
     lines, folder = list(log), log.path.parents[1]
     seen = Counter[str]()
-    for o in scored(name).outcomes:
+    for o in scored(name, limit=3 if name == "pysyncobj" else 5).outcomes:
         new = [*lines[: o.mutant.at], *o.mutant.applied(lines), *lines[o.mutant.at + o.mutant.span :]]
         file = tmp_path / "log.ndjson"
         file.write_text("".join(json.dumps(x.data) + "\n" for x in new))

@@ -46,7 +46,7 @@ def compare(text: str) -> None:
     event("fewer orbits than states" if seen.orbits and seen.orbits < seen.states else "no symmetry")
 
 
-@settings(COMMON, max_examples=100, derandomize=True, phases=[Phase.generate])
+@settings(COMMON, max_examples=60, derandomize=True, phases=[Phase.generate])
 @given(specs())
 def test_random_specs(text: str) -> None:
     compare(text)
