@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from checker.conformance.rules import Look
+from checker.conformance.rules import Call, Look
 from checker.conformance.validate import Result
 from checker.core.ir import Require, base_name
 
@@ -76,7 +76,11 @@ class Coverage:
         used = [k for k in self.rules.kinds if k.seen]
         if not any(k.before or k.after or k.sets or any(k.plans) for k in used):
             return ["nothing was held against the spec: no event of the binding has steps to `do`, and nothing is compared"]
-        return [f"`{text}` was never compared: the field was never there" for text, x in self.looks.items() if not x.seen]
+        nobody = sorted({base_name(c.action.name) for k in used for plan in k.plans for i in plan for c in i.calls if _by_nobody(c)})
+        return [
+            *([f"which process takes {', '.join(nobody)} is not read from the log: give `self` in [names]"] if nobody else []),
+            *(f"`{text}` was never compared: the field was never there" for text, x in self.looks.items() if not x.seen),
+        ]
 
     def lines(self) -> list[str]:
         d = self.data()
@@ -87,6 +91,10 @@ class Coverage:
         out += [f"fields that nothing reads: {', '.join(d['unread'])}"] if d["unread"] else []
         skipped = [n for n, on in d["properties"].items() if not on]
         return out + ([f"properties not looked at: {', '.join(skipped)}"] if skipped else [])
+
+
+def _by_nobody(c: Call) -> bool:
+    return any(name == "self" for name, _ in c.action.params) and "self" not in c.args and "self" not in c.named
 
 
 def _guards(guards: dict[str, tuple[int | None, int]]) -> list[str]:

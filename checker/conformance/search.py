@@ -329,7 +329,14 @@ class Search:
             for message in self._messages(c, p, call, args, o, quiet):
                 foreign = message is not None and not quiet and o.received is not None and o.received.open
                 q = replace(p, state=self.machine.arrived(p.state, message)) if foreign and message is not None else p
-                yield from self._step(c, q, call, args, message)
+                yield from self._step(c, q, call, self._addressed(args, message), message)
+
+    def _addressed(self, args: dict[str, Value], message: Rec | None) -> dict[str, Value]:
+        """The arguments of a step: who receives a message is whom it was sent to, also where the event names nobody."""
+        decl = self.instance.messages[message.name] if message is not None else None
+        if message is None or decl is None or not decl.to or "self" in args:
+            return args
+        return {**args, "self": message.values[len(decl.payload.fields)]}
 
     def _meant(self, call: Call, o: Occasion) -> bool:
         """Is the message that the event received one that this handler takes?"""

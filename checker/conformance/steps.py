@@ -15,7 +15,7 @@ from typing import Any
 from checker.core.bind import Instance, Message, Transition
 from checker.core.ir import Expr, Require, base_name
 from checker.core.meaning import Env, Fault, Outcome, State
-from checker.core.types import Rec, Value, card
+from checker.core.types import Rec, Value, card, values
 from checker.engines.python.compiled import Compiled
 from checker.engines.python.source import INDENT, Module, TooLarge, Writer
 from checker.settings import Mistake
@@ -101,7 +101,9 @@ class Machine(Valuations):
                 yield Outcome(result[0], choices, message, tuple(result[1]))
 
     def deliverable(self, state: State, m: Message, receiver: Value) -> Iterable[Rec]:
-        """The messages of a kind that this receiver can take now, in any order."""
+        """The messages of a kind that this receiver (None: any) can take now, in any order."""
+        if receiver is None and m.to is not None and self.instance.network == "fifo":
+            return [x for to in values(m.to) for x in self.compiled._deliverable(m, state, to)]
         return self.compiled._deliverable(m, state, receiver)
 
     def arrived(self, state: State, m: Rec) -> State:

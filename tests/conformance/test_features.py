@@ -478,3 +478,23 @@ def test_a_million_messages_are_kept_cheaply() -> None:
             del plain[gone]
     assert dict(pairs.items()) == plain
     assert all(pairs.get(i) == plain.get(i) for i in range(3001))
+
+
+@pytest.mark.parametrize("network", ["set", "bag capacity 3", "fifo capacity 3"])
+@pytest.mark.parametrize(("who", "wrong"), [("b", 0), ("c", 3)])
+def test_a_message_is_received_by_whom_it_was_sent_to_also_if_no_line_says_who_acts(
+    run: Any, network: str, who: str, wrong: int
+) -> None:
+    lines = [up("a", 1), tell("a", "b", 1, 1), {"ev": "recv", "id": 1, "k": 1, "who": who}]
+    told = '[[event]]\nwhen = "ev == \'recv\'"\ndo = "receive"\nrequire = ["heard[who] == 1"]\n'
+    said = run(lines, IDS, RULES, told, network=network, names='who = "Node = who"\n')
+    assert (line(said) if said.exit else 0) == wrong
+
+
+def test_who_acts_ought_to_be_said(tmp_path: Path, run: Any) -> None:
+    assert not any("which process" in w for w in run([up("a", 1)], RULES).warnings())
+    spec, log = tmp_path / "counters.spec", tmp_path / "log0.ndjson"
+    nobody = '[sizes]\nNode = ["a"]\ntop = 9\n[[event]]\nwhen = "ev == \'up\'"\ndo = "Up"\n'
+    assert any(
+        "which process takes Up" in w for w in validate(checker.load(spec), [str(log)], parse(nobody, "b.toml")).warnings()
+    )
