@@ -1,9 +1,9 @@
 """A run of a spec without bounds, followed by the spec as a whole, step by step: `Follower`.
 
-The messages are no variable of the state but a log: of a set network all that were sent, else those on their way.  An invariant
-is looked at after every step that touches it; one that cannot be taken apart into what is new and what is not
-(`clauses`) in long runs ever more rarely, as states grow, and at the end.  Whoever drives it (a simulation, a record of a
-run) says which step was taken, and compares.
+The messages are no variable of the state but a log, of the kinds that a property asks for: of a set network all that were sent,
+else those on their way.  An invariant is looked at after every step that touches it; one that cannot be taken apart into what
+is new and what is not (`clauses`) in long runs ever more rarely, as states grow, and at the end.  Whoever drives it (a
+simulation, a record of a run) says which step was taken, and compares.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ class Follower:
         self.sequences = frozenset(n for n, t in cells.items() if isinstance(t, Seq))
         self.state: State = self._shared(next(initial_states(instance)), self.sequences)
         self.log = Log()
+        self.logged = {name for p in self.compiled.predicates for name in p.asks}  # messages that a property asks for
         self.open = [p for p in self.compiled.predicates if p.property.kind == "reachable"]
         self.brief = _brief(instance, self.compiled)
         names = {c.property.name for c in self.brief.clauses}
@@ -164,10 +165,10 @@ class Follower:
             raise NotEnabled(self.compiled.place(result))
         state, sent = result
         self.state = self._shared(state, step.writes & self.sequences)
-        if received is not None and self.instance.network != "set":
+        if received is not None and self.instance.network != "set" and received.name in self.logged:
             self.log.add(received, -1)
         for m in sent:
-            if self.instance.network != "set" or m not in self.log.all:
+            if m.name in self.logged and (self.instance.network != "set" or m not in self.log.all):
                 self.log.add(m)
         return list(sent)
 

@@ -9,7 +9,6 @@ values, the durable ones among them are persisted, the vector clock is one furth
 from __future__ import annotations
 
 import json
-import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
@@ -23,6 +22,7 @@ from checker.conformance.fields import Reader
 from checker.conformance.follow import Finding, Follower, NotEnabled
 from checker.conformance.lines import Line, Log
 from checker.conformance.order import Event, Ordering
+from checker.conformance.posted import Post, Posted
 from checker.conformance.reasons import obstacle
 from checker.conformance.transactions import served
 from checker.conformance.written import NO_VALUE, Unwritten, Written
@@ -82,20 +82,6 @@ class Node:
         return self.process if self.identity is None else self.identity
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A message of the record: from whom to whom, and the clock when it was sent, packed: there may be millions."""
-
-    source: str
-    target: str
-    whole: Rec  # as the spec has it
-    clock: bytes = field(compare=False)
-
-    @property
-    def message(self) -> str:
-        return self.whole.name
-
-
 def is_record(log: Log) -> bool:
     """Is it what `spectrace run` wrote?"""
     try:
@@ -129,7 +115,6 @@ class Replay:
             raise Mistake(f"{model.place(why.node)}: {why}") from None
         self.written, self.display = Written(self.instance), Display(self.instance)
         self.nodes = {name: self._node(name, *who) for name, who in d["nodes"].items()}
-        self.clocks = f"{len(self.nodes)}q"
         self.steps: dict[tuple[str | None, str], list[Step]] = {}
         for s in self.follower.compiled.steps:
             self.steps.setdefault((s.action.process, s.action.name), []).append(s)
@@ -141,7 +126,7 @@ class Replay:
             m.name: [(n, self.written.reader(t)) for n, t in m.payload.fields] for m in self.instance.messages.values()
         }
         self.takers = {m: [(n.name, n.party) for n in self.nodes.values() if n.process in ps] for m, ps in self.handlers.items()}
-        self.sent: dict[str, Sent] = {}
+        self.sent = Post(self.nodes)
         self.channels: dict[tuple[str, str], list[str]] = {}  # fifo: the ids on their way, in order
         self.keeps = self.instance.network == "set"
         self.numbers: dict[str, int] = {}
@@ -162,12 +147,8 @@ class Replay:
         other = copy(self)
         other.follower = self.follower.copy()
         other.nodes = {n: replace(x) for n, x in self.nodes.items()}
-        other.sent, other.numbers, other.times, other.counts = (
-            dict(self.sent),
-            dict(self.numbers),
-            dict(self.times),
-            self.counts.copy(),
-        )
+        other.sent, other.numbers, other.times = self.sent.copy(), dict(self.numbers), dict(self.times)
+        other.counts = self.counts.copy()
         other.clients, other.given = self.clients.copy(), dict(self.given)
         other.channels = {k: list(v) for k, v in self.channels.items()}
         return other
@@ -285,14 +266,14 @@ class Replay:
         before, own = f.state, {} if starts else f.own(node.process, node.identity)
         self._cause(d, node, kind)
         received = self._received(d.get("received"), node)
-        step, messages = self._taken(steps, d, node, received)
+        whole = self._whole(received) if received else None
+        step, messages = self._taken(steps, d, node, received, whole)
         if d["action"] == self.requests:
             self._requested(d, node, step)
         self._sends(d.get("sent"), node, messages, d)
         self._changes(d, node, own, step)
         self._clock(d, node, received, starts)
         node.running = True
-        whole = received.whole if received else None
         self._found(f.began(node.name, before) if kind == "start" else f.wrong(before, step, messages, whole))
 
     def _cause(self, d: dict[str, Any], node: Node, kind: str) -> None:
@@ -326,7 +307,9 @@ class Replay:
 
     # ── the step itself ──
 
-    def _taken(self, steps: list[Step], d: dict[str, Any], node: Node, received: Sent | None) -> tuple[Step, list[Rec]]:
+    def _taken(
+        self, steps: list[Step], d: dict[str, Any], node: Node, received: Posted | None, whole: Rec | None
+    ) -> tuple[Step, list[Rec]]:
         """Takes the step, by the first handler of the name that can; the messages that the spec sends."""
         reasons: list[str] = []
         for step in steps:
@@ -335,7 +318,6 @@ class Replay:
                 reasons.append(f"{a.name} receives {a.receive.message if a.receive else 'nothing'}")
                 continue
             params = self._params(d.get("params"), step)
-            whole = received.whole if received else None
             try:
                 return step, self.follower.take(step, node.identity, params, whole, self._choices(d.get("choices")))
             except NotEnabled as why:
@@ -364,13 +346,13 @@ class Replay:
 
         return choose
 
-    def _why(self, step: Step, node: Node, params: tuple[Value, ...], received: Sent | None, why: NotEnabled) -> Iterator[str]:
+    def _why(self, step: Step, node: Node, params: tuple[Value, ...], received: Posted | None, why: NotEnabled) -> Iterator[str]:
         """Why a step is not enabled, with the values."""
         a = step.action
         names = [n for n, _ in a.params]
         env = dict(zip(names, (node.identity, *params) if names[:1] == ["self"] else params, strict=False))
         if a.receive and received:
-            env |= dict(zip(a.receive.fields, received.whole.values, strict=False))
+            env |= dict(zip(a.receive.fields, received.payload, strict=False))
             if a.receive.sender:
                 env[a.receive.sender] = self.nodes[received.source].party
         try:
@@ -382,28 +364,33 @@ class Replay:
 
     # ── messages ──
 
-    def _message(self, mid: Any) -> Sent:
+    def _message(self, mid: Any) -> Posted:
         m = self.sent.get(mid) if isinstance(mid, str) else None
         if m is None:
             raise Rejected("message", f"nobody has sent {mid}" + ("" if self.keeps else ", or it was received before"))
         return m
 
-    def _received(self, d: Any, node: Node) -> Sent | None:
+    def _received(self, d: Any, node: Node) -> Posted | None:
         """The message that a line says was received, if that is so."""
         if d is None:
             return None
         m = self._message(d.get("id"))
-        was, says = (m.source, m.target, *self._payload(m.whole)), (str(d.get("from")), node.name, *self._content(d))
+        was, says = (m.source, m.target, m.message, m.payload), (str(d.get("from")), node.name, *self._content(d))
         if says != was:
             sent, got = (f"{self._shown(kind, fields)} from {source} to {to}" for source, to, kind, fields in (was, says))
             raise Rejected("message", f"{d['id']} is {sent} where it was sent, but {got} here")
         if not self.keeps:
             if self.instance.network == "fifo" and (first := self.channels[m.source, m.target][0]) != d["id"]:
                 raise Rejected("order", f"{first} from {m.source} comes first")
-            del self.sent[d["id"]]
+            self.sent.remove(d["id"])
             if self.instance.network == "fifo":
                 self.channels[m.source, m.target].pop(0)
         return m
+
+    def _whole(self, m: Posted) -> Rec:
+        """A message as the spec has it, with whom it is for and from."""
+        declared, ends = self.instance.messages[m.message], ((m.target, "to"), (m.source, "sender"))
+        return Rec(m.message, (*m.payload, *(self.nodes[n].party for n, end in ends if getattr(declared, end))))
 
     def _content(self, d: dict[str, Any]) -> tuple[str, tuple[Value, ...]]:
         declared = self.instance.messages.get(str(d.get("message")))
@@ -424,18 +411,19 @@ class Replay:
     def _sends(self, given: Any, node: Node, messages: list[Rec], d: dict[str, Any]) -> None:
         """Are the messages that left those that the spec sends?"""
         items = [x for x in given if isinstance(x, dict)] if isinstance(given, list) else []
-        clock = self._packed(d.get("clock")) if items else b""
-        copies = [(w, m) for m in messages for w in self._copies(m)]
-        all_, told = [w for w, _ in copies], [(str(x.get("to")), *self._content(x)) for x in items]
+        clock = self.sent.pack(d.get("clock")) if items else b""
+        all_, told = [w for m in messages for w in self._copies(m)], [(str(x.get("to")), *self._content(x)) for x in items]
         if told != all_ and (have := Counter(told)) != (wanted := Counter(all_)):
             more = [f"the log has {self._named(w)}, which the spec does not send here" for w in have - wanted]
             less = [f"the spec sends {self._named(w)}, which the log does not have" for w in wanted - have]
             raise Rejected("message", *more, *less)
-        for x, (what, m) in zip(items, copies if told == all_ else [(w, dict(copies)[w]) for w in told], strict=True):
+        if told != all_:
+            all_ = list(map({w: w for w in all_}.__getitem__, told))  # not `told`: what the spec sends shares with its state
+        for x, (target, message, payload) in zip(items, all_, strict=True):
             self._identified(x.get("id"), node)
-            self.sent[x["id"]] = Sent(node.name, what[0], m, clock)
+            self.sent.add(x["id"], target, message, payload, clock)
             if self.instance.network == "fifo":
-                self.channels.setdefault((node.name, what[0]), []).append(x["id"])
+                self.channels.setdefault((node.name, target), []).append(x["id"])
 
     def _identified(self, mid: Any, node: Node) -> None:
         """A node numbers its messages, from each of its starts on: NODE.START.NUMBER."""
@@ -520,7 +508,7 @@ class Replay:
             raise Rejected("state", f"`{name}` has something new for each key once")
         return Map({**old, **new})
 
-    def _clock(self, d: dict[str, Any], node: Node, received: Sent | None, starts: bool) -> None:
+    def _clock(self, d: dict[str, Any], node: Node, received: Posted | None, starts: bool) -> None:
         """Is the vector clock that of the node, with what the message knew, one further?"""
         clock, before = d.get("clock"), node.clock
         if not isinstance(clock, dict) or type(clock.get(node.name)) is not int:
@@ -530,7 +518,7 @@ class Replay:
         if starts and clock[node.name] <= before.get(node.name, 0):
             raise Rejected("order", f"the vector clock of {node.name} does not go on")
         if not starts:
-            seen = self._unpacked(received.clock) if received else {}
+            seen = received.clock if received else {}
             want = {**before, node.name: before.get(node.name, 0) + 1}
             for n, k in seen.items():
                 if k > want.get(n, 0):
@@ -538,17 +526,6 @@ class Replay:
             if clock != want:
                 raise Rejected("order", f"the vector clock should be {dict(sorted(want.items()))}: a line is missing, or altered")
         node.clock = clock
-
-    def _packed(self, clock: Any) -> bytes:
-        try:
-            known = self.nodes.keys() >= clock.keys()
-            return struct.pack(self.clocks, *(clock.get(n, 0) for n in self.nodes)) if known else b""
-        except (AttributeError, struct.error):
-            return b""
-
-    def _unpacked(self, clock: bytes) -> dict[str, int]:
-        found = struct.unpack(self.clocks, clock) if clock else ()
-        return {n: k for n, k in zip(self.nodes, found, strict=False) if k}
 
     def value(self, t: Any, j: Any, what: str) -> Value:
         try:

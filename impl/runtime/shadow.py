@@ -25,6 +25,7 @@ class Shadow(Follower):
         super().__init__(plan.nodes.instance, len(plan.addresses))
         self.plan, self.display = plan, Display(plan.nodes.instance)
         self.steps = {id(s.action): s for s in self.compiled.steps}
+        self.logged = set(self.instance.messages)
 
     def step(self, ready: Ready) -> Finding | None:
         """Takes the step that a node took; what is wrong after it.  Raises Divergence."""
