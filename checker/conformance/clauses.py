@@ -80,7 +80,7 @@ class Prefix:
     def same(self, row: dict[str, Value], found: tuple[Any, ...]) -> bool | None:
         """Are they?  None: there are not so many."""
         a, m, b, n = found
-        if m > len(a) or n > len(b):
+        if m > (a.n if type(a) is Shared else len(a)) or n > (b.n if type(b) is Shared else len(b)):
             return None
         if m != n or a is b:
             return bool(m == n)
@@ -143,7 +143,8 @@ class Clause:
         return all(value(self.body, {**row, scan.name: i}) for i in range(len(value(scan.over, row))))
 
     def _scanned(self, scan: Scan, row: dict[str, Value], found: tuple[Any, ...], value: Valued) -> bool:
-        n, start = len(found[0]), 0
+        over, start = found[0], 0
+        n = over.n if type(over) is Shared else len(over)
         before = scan.known.get(id(row))
         if before is not None:
             old, start = before

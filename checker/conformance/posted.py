@@ -10,7 +10,7 @@ import struct
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from checker.core.types import Value
 
@@ -18,8 +18,7 @@ Payload = tuple[Value, ...]  # the fields of a message, without whom it is for a
 FEW = 1000  # messages that are looked through for an equal one
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(NamedTuple):
     """A message, from one node to another, and the vector clock with which it was sent."""
 
     source: str

@@ -80,7 +80,7 @@ class Properties:
         for row in rows:
             try:
                 found = look(state, after, row)
-                if found is not True and not c.goes_on(row, found, value):
+                if found is not True and found is not None and not c.goes_on(row, found, value):
                     return row
             except Fault:
                 if not self._anew(c, row, value):

@@ -389,8 +389,12 @@ class Replay:
 
     def _whole(self, m: Posted) -> Rec:
         """A message as the spec has it, with whom it is for and from."""
-        declared, ends = self.instance.messages[m.message], ((m.target, "to"), (m.source, "sender"))
-        return Rec(m.message, (*m.payload, *(self.nodes[n].party for n, end in ends if getattr(declared, end))))
+        declared, values = self.instance.messages[m.message], m.payload
+        if declared.to:
+            values = *values, self.nodes[m.target].party
+        if declared.sender:
+            values = *values, self.nodes[m.source].party
+        return Rec(m.message, values)
 
     def _content(self, d: dict[str, Any]) -> tuple[str, tuple[Value, ...]]:
         declared = self.instance.messages.get(str(d.get("message")))
@@ -428,6 +432,9 @@ class Replay:
     def _identified(self, mid: Any, node: Node) -> None:
         """A node numbers its messages, from each of its starts on: NODE.START.NUMBER."""
         before = self.given.get(node.name, (0, 0))
+        if before[1] and mid == f"{node.name}.{before[0]}.{before[1] + 1}":
+            self.given[node.name] = before[0], before[1] + 1
+            return
         start, number = (int(x) if x.isdecimal() else 0 for x in (*str(mid).split(".")[-2:], "", "")[:2])
         goes_on = number == before[1] + 1 if start == before[0] else start > before[0] and number == 1
         if not goes_on or mid != f"{node.name}.{start}.{number}":

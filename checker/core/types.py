@@ -82,7 +82,9 @@ class Map(dict[Value, Value]):
         return [pair for pair in self.items() if pair[1] is not before(pair[0])]
 
     def set(self, key: Value, value: Value) -> Map:
-        """The same map with `key` going to `value`."""
+        """The same map with `key` going to `value`; itself, if it does."""
+        if self.get(key) is value and key in self:
+            return self
         found = Map(self)
         dict.__setitem__(found, key, value)
         if len(self) >= MANY:
