@@ -31,7 +31,7 @@ import msgspec
 
 from checker.core.ir import base_name
 from checker.core.sequences import common
-from checker.core.types import Bool, Enum, Int, Map, MapOf, Option, Record, Seq, Set, Sort, Type, Value
+from checker.core.types import MANY, Bool, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Type, Value, card
 from checker.display import natural
 from checker.trace import Itf, Plain
 from impl.runtime.core import Envelope, Ready
@@ -44,7 +44,9 @@ LATELY = 256  # and so many contents of messages
 PENDING = 32  # so many steps are written at a time: what they are made of is in the caches still
 TIMER = '"timer"'
 PLAIN = str.maketrans({"{": "{{", "}": "}}", "'": "\\'", "\\": "\\\\"})  # for the fixed parts of an f-string
+COMMA = ",".join
 Writer = Callable[[Any], str]
+Shape = tuple[str, bool, bool, str, Sequence[Callable[[dict[str, Any], Any], str]], dict[str, Any]]
 
 
 def text(data: Any) -> str:
@@ -61,17 +63,14 @@ class Recorder:
         self.n, self.last, self.at = 0, -1.0, "0.000000"
         self.pending: list[tuple[float, Ready | str]] = []
         self.values = Texts(Plain(plan.nodes.instance))
-        self.messages = {m.name: self._content(m.name, m.payload.fields) for m in plan.nodes.instance.messages.values()}
+        self.messages = {m.name: self.values.message(m.name, m.payload.fields) for m in plan.nodes.instance.messages.values()}
+        self.params = {id(a): self.values.fields(a.params) for a in plan.nodes.actions if a.params}
         own = plan.nodes.instance.vars.items()
-        self.types = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in own}
-        self.variables = {n: self.values.written(t, f'"{n}":') for n, t in self.types.items()}
-        self.grown = {n: self._grown(n, t) for n, t in self.types.items() if isinstance(t, Seq | MapOf)}
-        self.told: dict[str, dict[str, Any]] = {}  # the sequences and maps of each node as they were last
-        self.heads: dict[tuple[str, int], tuple[str, bool, bool, bool]] = {}
-        self.params: dict[int, Writer] = {}
-        self.clocks: dict[tuple[str, ...], Writer] = {}
-        self.lists: Known = Known(lambda names: text(sorted(names)))
-        self.contents: dict[int, tuple[Any, str]] = {}  # by the identity of the fields, which are kept
+        types = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in own}
+        self.variables = {n: self.values.variable(n, t) for n, t in types.items()}
+        self.told: dict[str, dict[str, Any]] = {n: {} for n in plan.addresses}  # sequences and maps as they were last
+        self.shapes: dict[tuple[Any, ...], Shape] = {}
+        self.contents: dict[int, tuple[str, str, Any]] = {}  # by the identity of the fields, which are kept
 
     def begin(self, at: float) -> None:
         """The line about the run."""
@@ -84,9 +83,9 @@ class Recorder:
 
     def line(self, at: float, node: str | None, event: str, **more: Any) -> None:
         given = {"node": node, "event": event, **more}
-        self.pending.append(
-            (at, text({k: v for k, v in given.items() if v is not None} if None in given.values() else given)[1:-1])
-        )
+        if node is None or None in more.values():
+            given = {k: v for k, v in given.items() if v is not None}
+        self.pending.append((at, text(given)[1:-1]))
 
     def step(self, at: float, r: Ready) -> None:
         """One atomic step of a node."""
@@ -107,82 +106,60 @@ class Recorder:
             self.write("".join(lines).encode())
 
     def _step(self, n: int, r: Ready) -> str:
-        head, own, first, chooses = self.heads.get((r.node, id(r.action))) or self._head(r)
-        if first:
-            self.told[r.node] = {}
-        if r.params or chooses:
-            params = self._params(r) if r.params else ""
-            choices = text([[base_name(n), self.values.plain.value(v)] for n, v in r.choices]) if r.choices else "[]"
-            head = f'{head}"params":{{{params}}},"choices":{choices},'
-        else:
-            head = f'{head}"params":{{}},"choices":[],'
-        written, sent, fields = self.contents.get, "", None
+        changed = r.state if self.whole else r.changed
+        shape = r.node, id(r.action), *changed, None, *r.persist
+        head, special, own, persisted, variables, told = self.shapes.get(shape) or self._shape(shape, r)
+        if special:
+            head += self._special(r, told)
         if e := r.received:
-            fields, content = written(id(e.fields)) or self._written(e)
+            known = self.contents.get(id(e.fields))
+            content = known[1] if known and known[0] == e.message else self._content(e)
             head = f'{head}"received":{{"id":"{e.id}","from":"{e.source}",{content}}},'
         elif own:
             head = f'{head}"cause":{text(r.request) if r.request else TIMER},'
+        sent, fields, message = [], None, None
         for e in r.send:
-            if e.fields is not fields or not fields:  # a message to all is made once
-                fields, content = written(id(e.fields)) or self._written(e)
-            sent = f'{sent}{"," if sent else ""}{{"id":"{e.id}","to":"{e.target}",{content}}}'
-        persisted = self.lists[tuple(r.persist)] if r.persist else "[]"
-        clock = (self.clocks.get(tuple(r.clock)) or self._clock(r.clock))(r.clock.values())
-        state, told, variables, grown = "", self.told[r.node], self.variables, self.grown
-        for v, x in (r.state if self.whole else r.changed).items():
-            one = grown[v](told, x) if v in grown else variables[v](x)
-            state = f"{state},{one}" if state else one
+            if e.fields is not fields or e.message != message:  # a message to all is made once
+                fields, message = e.fields, e.message
+                known = self.contents.get(id(fields))
+                content = known[1] if known and known[0] == message else self._content(e)
+            sent.append(f'{{"id":"{e.id}","to":"{e.target}",{content}}}')
+        state = [write(told, x) for write, x in zip(variables, changed.values(), strict=True)] if changed else ()
         return (
-            f'{{"n":{n},"at":{self.at},{head}"sent":[{sent}],"persisted":{persisted},"clock":{{{clock}}},"state":{{{state}}}}}\n'
+            f'{{"n":{n},"at":{self.at},{head}"sent":[{COMMA(sent)}],"persisted":{persisted},"clock":{text(r.clock)},'
+            f'"state":{{{COMMA(state)}}}}}\n'
         )
 
-    def _head(self, r: Ready) -> tuple[str, bool, bool, bool]:
-        """How the lines of an action of a node begin; is it of its own accord; is everything to be told; does it choose?"""
+    def _shape(self, shape: tuple[Any, ...], r: Ready) -> Shape:
+        """What the lines of an action of a node have in common where the same variables change."""
         a = r.action.action
         kind = a.kind if a.kind in ("start", "restart") else "step"
         head = text({"node": r.node, "event": kind, "action": a.name})[1:-1] + ","
-        found = head, a.kind == "action", self.whole or kind != "step", r.action.chooses
-        self.heads[r.node, id(r.action)] = found  # the actions live with the plan
+        special = self.whole or kind != "step" or r.action.chooses or bool(r.params)
+        if not special:
+            head += '"params":{},"choices":[],'
+        elif id(r.action) not in self.params:
+            self.params[id(r.action)] = self.values.fields(r.action.params)
+        variables = tuple(self.variables[v] for v in (r.state if self.whole else r.changed))
+        found = head, special, a.kind == "action", text(sorted(r.persist)), variables, self.told[r.node]
+        self.shapes[shape] = found  # the actions live with the plan
         return found
 
-    def _params(self, r: Ready) -> str:
-        known = self.params.get(id(r.action))
-        if known is None:
-            known = self.params[id(r.action)] = self.values.fields(r.action.params)
-        return known(r.params)
+    def _special(self, r: Ready, told: dict[str, Any]) -> str:
+        """Parameters and choices; where a node starts, everything is told."""
+        if self.whole or r.action.action.kind in ("start", "restart"):
+            told.clear()
+        params = self.params[id(r.action)](r.params) if r.params else ""
+        choices = text([[base_name(n), self.values.plain.value(v)] for n, v in r.choices]) if r.choices else "[]"
+        return f'"params":{{{params}}},"choices":{choices},'
 
-    def _clock(self, clock: dict[str, int]) -> Writer:
-        """What writes the counts of vector clocks with these nodes, in this order."""
-        found = self.clocks[tuple(clock)] = self.values.fields([(n, Int(0, None)) for n in clock])
-        return found
-
-    def _content(self, name: str, fields: Sequence[tuple[str, Type]]) -> Callable[[tuple[Value, ...]], str]:
-        return self.values.fields(fields, f'"message":"{name}"{"," if fields else ""}')
-
-    def _written(self, e: Envelope) -> tuple[Any, str]:
+    def _content(self, e: Envelope) -> str:
         """The kind of a message and its fields."""
-        found = e.fields, self.messages[e.message](e.fields)
+        found = self.messages[e.message](e.fields)
         if len(self.contents) >= LATELY:
             self.contents.clear()
-        if e.fields:
-            self.contents[id(e.fields)] = found
+        self.contents[id(e.fields)] = e.message, found, e.fields
         return found
-
-    def _grown(self, name: str, t: Seq | MapOf) -> Callable[[dict[str, Any], Any], str]:
-        """What writes a sequence or map and its name: of one that was told before what is new, if that is not more than half."""
-        write, whole = self.values.news(t), self.variables[name]
-
-        def of_map(told: dict[str, Any], v: Map) -> str:
-            old, told[name] = told.get(name), v
-            pairs = [pair for pair in v.new(old) if pair[1] != old[pair[0]]] if old else ()
-            return f'"{name}":[{",".join(map(write, pairs))}]' if pairs and 2 * len(pairs) <= len(v) else whole(v)
-
-        def of_sequence(told: dict[str, Any], v: tuple[Any, ...]) -> str:
-            old, told[name] = told.get(name, ()), v
-            keep = common(old, v)
-            return f'"{name}":{{"keep":{keep},"add":{write(v[keep:])}}}' if 2 * keep > len(v) else whole(v)
-
-        return of_sequence if isinstance(t, Seq) else of_map
 
 
 class Known(dict[Any, Any]):
@@ -205,26 +182,48 @@ class Texts:
     def __init__(self, plain: Plain) -> None:
         self.plain = plain
         self.known: dict[Type, str] = {}
-        self.space: dict[str, Any] = {"COMMA": ",".join}
+        self.space: dict[str, Any] = {"COMMA": COMMA, "COMMON": common}
         self.names = 0
 
-    def written(self, t: Type, label: str = "") -> Writer:
-        """What writes a value of a type, after a label."""
+    def written(self, t: Type) -> Writer:
+        """What writes a value of a type."""
         pattern, form = self._form(t)
-        return self._function(pattern, f"f'{label.translate(PLAIN)}{form}'")
-
-    def news(self, t: Seq | MapOf) -> Writer:
-        """What writes a part of a sequence, or a pair of a map."""
-        if isinstance(t, Seq):
-            return self.written(t)
-        keys = self._put(Known(lambda k: text(self.plain.display.value(k))))
-        pattern, form = self._form(t.val)
-        return self._function(f"k, {pattern}", f"f'[{{{keys}[k]}},{form}]'")
+        return self._function(pattern, f"f'{form}'")
 
     def fields(self, fields: Sequence[tuple[str, Type]], label: str = "") -> Writer:
         """What writes the values of named fields, after a label, without braces."""
         pattern, form = self._fields(fields)
         return self._function(pattern, f"f'{label.translate(PLAIN)}{form}'")
+
+    def message(self, name: str, fields: Sequence[tuple[str, Type]]) -> Writer:
+        """What writes the kind of a message and its fields."""
+        return self.fields(fields, f'"message":"{name}"{"," if fields else ""}')
+
+    def variable(self, name: str, t: Type) -> Callable[[dict[str, Any], Any], str]:
+        """What writes a variable and its name: of a sequence or map that was told before what is new, if that is not more than
+        half."""
+        name, label = repr(name), f'"{name}":'.translate(PLAIN)
+        pattern, form = self._form(t)
+        if not isinstance(t, Seq | MapOf):
+            return self._define("told, given", f"{pattern} = given", f"return f'{label}{form}'")
+        before = f"old, told[{name}] = told.get({name}), {pattern}", "if old:"
+        return self._define("told, " + pattern, *before, *self._news(t, label, pattern), f"return f'{label}{form}'")
+
+    def _news(self, t: Seq | MapOf, label: str, v: str) -> Sequence[str]:
+        """Gives what is new in `v`, which was `old` before."""
+        if isinstance(t, Seq):
+            pattern, form = self._form(t.elem)
+            new = f"add = COMMA([f'{form}' for {pattern} in {v}[keep:]])"
+            told = f"""return f'{label}{{{{"keep":{{keep}},"add":[{{add}}]}}}}'"""
+            return f" keep = COMMON(old, {v})", f" if 2 * keep > len({v}):", f"  {new}", f"  {told}"
+        keys, (pattern, form) = self._keys(), self._form(t.val)
+        pairs = f"{v}.items()" if card(t.key) < MANY else f"{v}.new(old)"
+        each = f"for k, x in {pairs} if x is not old[k] and x != old[k] for {pattern} in (x,)"
+        new = f"add = [f'[{{{keys}[k]}},{form}]' {each}]"
+        return f" {new}", f" if add and 2 * len(add) <= len({v}):", f"  return f'{label}[{{COMMA(add)}}]'"
+
+    def _keys(self) -> str:
+        return self._put(Known(lambda k: text(self.plain.display.value(k))))
 
     def _form(self, t: Type) -> tuple[str, str]:
         """A value as a pattern of names, and what stands for it in a format."""
@@ -261,8 +260,7 @@ class Texts:
                 return self._put(self._function("v", f"'[' + COMMA([f'{form}' for {pattern} in v]) + ']'")) + "(@)"
             case MapOf(_, e):
                 pattern, form = self._form(e)
-                keys = self._put(Known(lambda k: text(plain.display.value(k))))
-                each = f"[f'{{{keys}[k]}}:{form}' for k, {pattern} in v.items()]"
+                each = f"[f'{{{self._keys()}[k]}}:{form}' for k, {pattern} in v.items()]"
                 return self._put(self._function("v", f"'{{' + COMMA({each}) + '}}'")) + "(@)"
             case Set(e, _):
                 place, one = Known(lambda x: natural(plain.display.value(x))), self.written(e)
@@ -275,8 +273,11 @@ class Texts:
         return self._put(lambda v: text(plain.value(v))) + "(@)"
 
     def _function(self, pattern: str, result: str) -> Writer:
+        return self._define("given", f"{pattern} = given", f"return {result}")
+
+    def _define(self, given: str, *lines: str) -> Callable[..., str]:
         name = self._name("f")
-        exec(f"def {name}(given):\n    {pattern} = given\n    return {result}\n", self.space)
+        exec("\n ".join([f"def {name}({given}):", *lines]), self.space)
         return self.space[name]  # type: ignore[no-any-return]
 
     def _put(self, what: Any) -> str:

@@ -15,11 +15,16 @@ from checker import load
 from checker.conformance.answer import RecordAnswer, perform
 from checker.conformance.lines import Log
 from checker.conformance.record import is_record, validated
+from checker.language import load_model
 from checker.library import shipped
 from checker.settings import Mistake
+from checker.source import Source
 from impl.runtime.cluster import launch
+from impl.runtime.faults import parse_faults
 from impl.runtime.plan import make_plan
 from impl.runtime.protocol import protocol_of
+from impl.runtime.record import Recorder
+from impl.runtime.simulate import Simulation
 
 EVERYTHING = "crash=1,partition=2,loss,duplicate,drift,delay"
 PROTOCOLS = [n for n in ("paxos", "multi_paxos", "zab", "raft", "two_phase_commit") if n in shipped()]
@@ -57,6 +62,32 @@ def test_what_is_recorded_is_accepted(simulate: Any, tmp_path: Path, name: str) 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_what_is_recorded_is_always_accepted(simulate: Any, tmp_path: Path, name: str) -> None:
     accepts(simulate, tmp_path, name, range(100, 200 if name != "multi_paxos" else 130))
+
+
+TWO_KINDS = """protocol kinds
+sort Node
+message Yes(x: bool)
+message No(x: bool)
+process Node
+    var heard: bool = false
+    action Ask
+        send Yes(true)
+        send No(true)
+    on Yes(x)
+        heard := x
+    on No(x)
+        heard := not x
+instance two: Node = 2
+"""
+
+
+def test_messages_of_two_kinds_with_the_same_content_stay_apart(tmp_path: Path) -> None:
+    plan = make_plan(load_model(Source("kinds", TWO_KINDS)), None, None)
+    lines: list[bytes] = []
+    Simulation(plan, 0, parse_faults(""), Recorder(plan, lines.append)).run(1)
+    steps = [x for x in map(json.loads, b"".join(lines).splitlines()) if x["event"] == "step"]
+    assert {tuple(m["message"] for m in x["sent"]) for x in steps if x["action"] == "Ask"} == {("Yes", "Yes", "No", "No")}
+    assert all(x["action"] == f"on {x['received']['message']}" for x in steps if "received" in x)
 
 
 # ── altered records ──────────────────────────────────────────────────────────────────────────────────────────────────
