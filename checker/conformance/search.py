@@ -16,7 +16,7 @@ from typing import Any
 from checker.conformance.fields import MISSING
 from checker.conformance.messages import SentLine
 from checker.conformance.order import Event, Ordering
-from checker.conformance.pairs import Added, Pairs
+from checker.conformance.pairs import Added, Copy, Pairs
 from checker.conformance.phrases import put
 from checker.conformance.plans import Call, Item
 from checker.conformance.properties import Properties
@@ -89,6 +89,7 @@ class Search:
         self.broken = False  # every initial state violates a property, and no line has given another one
         self.frontier: list[Config] = []  # at the end
         self.keep = self.instance.network == "set"
+        self.doubles = any(a.kind == "duplication" for a in self.instance.actions)  # the state says what is on its way
         self.reorders, self.lazy = order.kind == "time", rules.binding.order.lazy
 
     # ── one event ──
@@ -451,27 +452,41 @@ class Search:
                 raise Mistake(f"{o.event.place}: of the message {decl.name} this line does not give {', '.join(open_)}")
             yield Rec(decl.name, tuple(known[i] for i in range(len(fields))))
 
+    def _named(self, c: Config, mid: Any) -> Rec | None:
+        """The message on its way with this id."""
+        m = c.pairs.get(mid)
+        if m is None or not self.doubles:
+            return m
+        decl = self.instance.messages[m.name]
+        to = m.values[len(decl.payload.fields)] if decl.to else None
+        return m if m in self.machine.deliverable(c.state, decl, to) else None
+
+    def _moved(self, pairs: Pairs, add: Added, gone: Any) -> Pairs:
+        """What is on its way when some messages were sent, and one was received."""
+        leaves = gone is not MISSING and gone not in add and pairs.get(gone) is not None
+        if self.keep or self.doubles:
+            return pairs.changed(add) if add else pairs
+        if leaves and pairs.get(Copy(gone, 0)) is not None:
+            gone = Copy(gone, pairs.spare(gone).number - 1)
+        add = {pairs.spare(i) if i != gone and pairs.get(i) == m else i: m for i, m in add.items()}
+        return pairs.changed(add, gone if leaves else None) if add or leaves else pairs
+
     def _sent(self, c: Config, o: Occasion, p: Played) -> Iterator[Pairs]:
         """The messages on their way after an event, one for each way to tell which is which."""
-        gone = o.received.id if o.received and p.taken and not self.keep else MISSING
+        gone = o.received.id if o.received and p.taken and not self.keep and not self.doubles else MISSING
         if o.sent is None:
-            yield _moved(c.pairs, {}, gone)
+            yield self._moved(c.pairs, {}, gone)
             return
         any_way = False
         for add in _matchings(o.sent, p.sent, self.binding.send.complete, self.keep):
             any_way = True
-            twice = next((i for i, m in add.items() if i != gone and c.pairs.get(i) not in (None, m)), MISSING)
+            twice = next((i for i, m in add.items() if i != gone and self._named(c, i) not in (None, m)), MISSING)
             if twice is MISSING:
-                yield _moved(c.pairs, add, gone)
+                yield self._moved(c.pairs, add, gone)
             else:
                 self._note(Note("twice", c, None, p.state, (twice, c.pairs.get(twice), add[twice])))
         if not any_way:
             self._note(Note("sent", c, None, p.state, (o.sent, [m for m, n in p.sent.items() for _ in range(n)])))
-
-
-def _moved(pairs: Pairs, add: Added, gone: Any) -> Pairs:
-    leaves = gone is not MISSING and gone not in add and pairs.get(gone) is not None
-    return pairs.changed(add, gone if leaves else None) if add or leaves else pairs
 
 
 def _matchings(lines: list[SentLine], sent: dict[Rec, int], complete: bool, shared: bool) -> Iterator[Added]:

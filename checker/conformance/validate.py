@@ -120,7 +120,8 @@ class Validation:
         """A search from the beginning."""
         rules = Rules(self.binding, self.instance, self.reader)
         asked = looks_at_network(self.instance, self.binding.skip)
-        hollow = rules.messages.paired and self.instance.network != "fifo" and not asked
+        doubles = any(a.kind == "duplication" for a in self.instance.actions)
+        hollow = rules.messages.paired and self.instance.network != "fifo" and not asked and not doubles
         machine = Machine(self.instance, hollow)
         properties = Properties(machine, self.binding.skip)
         return Search(rules, machine, properties, Ordering(self.binding, self.reader), thorough)

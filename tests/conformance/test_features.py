@@ -153,6 +153,33 @@ def test_an_id_is_that_of_one_message(run: Any, network: str) -> None:
     assert run([*lines[:2], tell("a", "b", 1, 7), recv("b", "a", 1, 7)], IDS, RULES, network=network).exit == 0
 
 
+@pytest.mark.parametrize("network", ["bag capacity 3", "fifo capacity 3"])
+def test_an_id_is_received_as_often_as_it_was_sent(run: Any, network: str) -> None:
+    sent, got = tell("a", "b", 0, 7), recv("b", "a", 0, 7)
+    for lines, wrong in (
+        ([sent, got, got], 3),
+        ([sent, sent, got, got], 0),
+        ([sent, sent, got, got, got], 5),
+        ([sent, got, sent, got], 0),
+        ([sent, sent, got, sent, got, got, got], 7),
+    ):
+        said = run(lines, IDS, RULES, network=network)
+        assert (line(said) if said.exit else 0) == wrong
+
+
+@pytest.mark.parametrize("network", ["bag capacity 3", "fifo capacity 3"])
+def test_what_was_doubled_is_received_twice(run: Any, network: str) -> None:
+    twice = "[[silent]]\ndo = 'duplication'\nlimit = 1"
+    sent, got = tell("a", "b", 0, 7), recv("b", "a", 0, 7)
+    doubled = {"network": network, "faults": '["duplication"]'}
+    assert run([sent, got, got], IDS, RULES, twice, **doubled).exit == 0
+    assert line(run([sent, got, got, got], IDS, RULES, twice, **doubled)) == 4
+    assert line(run([sent, got, got], IDS, RULES, **doubled)) == 3, "no line and no silent step doubles it"
+    other = [up("a", 1), tell("a", "b", 1, 7), recv("b", "a", 1, 7)]
+    assert run([sent, got, *other], IDS, RULES, twice, **doubled).exit == 0
+    assert line(run([sent, *other], IDS, RULES, twice, **doubled)) == 3
+
+
 def test_an_id_may_be_anything(run: Any) -> None:
     for mid in ([1, 2], {"a": 1}, "x", 1.5, True):
         good = [tell("a", "b", 0, mid), recv("b", "a", 0, mid)]  # type: ignore[arg-type]
