@@ -46,7 +46,7 @@ TIMER = '"timer"'
 PLAIN = str.maketrans({"{": "{{", "}": "}}", "'": "\\'", "\\": "\\\\"})  # for the fixed parts of an f-string
 COMMA = ",".join
 Writer = Callable[[Any], str]
-Shape = tuple[str, bool, bool, str, Sequence[Callable[[dict[str, Any], Any], str]], dict[str, Any]]
+Kind = tuple[str, bool, bool, str, dict[str, Any]]
 
 
 def text(data: Any) -> str:
@@ -69,7 +69,7 @@ class Recorder:
         types = {n: v.type.val if v.keyed and isinstance(v.type, MapOf) else v.type for n, v in own}
         self.variables = {n: self.values.variable(n, t) for n, t in types.items()}
         self.told: dict[str, dict[str, Any]] = {n: {} for n in plan.addresses}  # sequences and maps as they were last
-        self.shapes: dict[tuple[Any, ...], Shape] = {}
+        self.kinds: dict[tuple[Any, ...], Kind] = {}
         self.contents: dict[int, tuple[str, str, Any]] = {}  # by the identity of the fields, which are kept
 
     def begin(self, at: float) -> None:
@@ -106,9 +106,8 @@ class Recorder:
             self.write("".join(lines).encode())
 
     def _step(self, n: int, r: Ready) -> str:
-        changed = r.state if self.whole else r.changed
-        shape = r.node, id(r.action), *changed, None, *r.persist
-        head, special, own, persisted, variables, told = self.shapes.get(shape) or self._shape(shape, r)
+        kind = r.node, id(r.action), *r.persist
+        head, special, own, persisted, told = self.kinds.get(kind) or self._kind(kind, r)
         if special:
             head += self._special(r, told)
         if e := r.received:
@@ -124,26 +123,26 @@ class Recorder:
                 known = self.contents.get(id(fields))
                 content = known[1] if known and known[0] == message else self._content(e)
             sent.append(f'{{"id":"{e.id}","to":"{e.target}",{content}}}')
-        state = [write(told, x) for write, x in zip(variables, changed.values(), strict=True)] if changed else ()
+        state, variables = "", self.variables
+        for v, x in (r.state if self.whole else r.changed).items():
+            state = f"{state},{variables[v](told, x)}" if state else variables[v](told, x)
         return (
             f'{{"n":{n},"at":{self.at},{head}"sent":[{COMMA(sent)}],"persisted":{persisted},"clock":{text(r.clock)},'
-            f'"state":{{{COMMA(state)}}}}}\n'
+            f'"state":{{{state}}}}}\n'
         )
 
-    def _shape(self, shape: tuple[Any, ...], r: Ready) -> Shape:
-        """What the lines of an action of a node have in common where the same variables change."""
+    def _kind(self, kind: tuple[Any, ...], r: Ready) -> Kind:
+        """What the lines of an action of a node have in common where the same is persisted."""
         a = r.action.action
-        kind = a.kind if a.kind in ("start", "restart") else "step"
-        head = text({"node": r.node, "event": kind, "action": a.name})[1:-1] + ","
-        special = self.whole or kind != "step" or r.action.chooses or bool(r.params)
+        event = a.kind if a.kind in ("start", "restart") else "step"
+        head = text({"node": r.node, "event": event, "action": a.name})[1:-1] + ","
+        special = self.whole or event != "step" or r.action.chooses or bool(r.params)
         if not special:
             head += '"params":{},"choices":[],'
-        elif id(r.action) not in self.params:
+        elif r.params and id(r.action) not in self.params:
             self.params[id(r.action)] = self.values.fields(r.action.params)
-        variables = tuple(self.variables[v] for v in (r.state if self.whole else r.changed))
-        found = head, special, a.kind == "action", text(sorted(r.persist)), variables, self.told[r.node]
-        self.shapes[shape] = found  # the actions live with the plan
-        return found
+        found = self.kinds[kind] = head, special, a.kind == "action", text(sorted(r.persist)), self.told[r.node]
+        return found  # the actions live with the plan
 
     def _special(self, r: Ready, told: dict[str, Any]) -> str:
         """Parameters and choices; where a node starts, everything is told."""
@@ -251,8 +250,10 @@ class Texts:
                 return self._put({False: "false", True: "true"}) + "[@]"
             case Enum(_, members):
                 return self._put({m: text(m) for m in members}) + "[@]"
-            case Sort():
-                return self._put(Known(lambda v: text(plain.display.identity(v)))) + "[@]"
+            case Sort(name, _):
+                named = plain.instance.names.get(name)
+                known = Known(lambda v: text(plain.display.identity(v)) if named else f'"{name}{v.index + 1}"')
+                return self._put(known) + "[@]"
             case Option(e):
                 return f'("null" if @ is None else {self._put(self.written(e))}(@))'
             case Seq(e, _):
