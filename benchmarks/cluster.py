@@ -30,11 +30,10 @@ from impl.runtime.simulate import Outcome, Simulation
 PROTOCOLS = ("raft", "zab", "multi_paxos", "paxos")
 FAULTS = "crash=3,partition=5,loss,duplicate,drift,delay"
 SHORT = 5.0  # simulated seconds with all properties
-SIZES = {"multi_paxos": {"slots": 400}}  # more than there are requests: with the last slot it stops
 
 
 def simulated(name: str, seconds: float, clients: int, faults: str) -> None:
-    plan = make_plan(load(name), None, 3, SIZES.get(name))
+    plan = make_plan(load(name), None, 3)
     users = clients if plan.protocol.service else 0
 
     def took(simulated: float, recorder: Recorder | None, shadow: Shadow | None) -> tuple[float, Outcome]:
@@ -57,11 +56,11 @@ def simulated(name: str, seconds: float, clients: int, faults: str) -> None:
 
 def measured(name: str, seconds: float, clients: int, record: bool) -> list[float]:
     """The times of all answers in so many seconds."""
-    plan = make_plan(load(name), None, 3, SIZES.get(name))
+    plan = make_plan(load(name), None, 3)
     times: list[float] = []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        prepare(plan, folder, Cluster(name, None, [f"{k}={v}" for k, v in SIZES.get(name, {}).items()], 3, {}, record, False))
+        prepare(plan, folder, Cluster(name, None, [], 3, {}, record, False))
         cluster = Supervisor(folder, plan, lambda line: None)
         cluster.start()
         Session(folder, 60).ask("put", "ready", "yes")

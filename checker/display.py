@@ -15,7 +15,21 @@ from dataclasses import dataclass, replace
 from checker.core.bind import Instance, Transition, Var, statements
 from checker.core.ir import Choose, Send, base_name
 from checker.core.meaning import World, in_network
-from checker.core.types import Bag, Id, Int, Map, MapOf, Option, Rec, Record, Tuple, Type, Value, show
+from checker.core.types import (
+    Bag,
+    Id,
+    Int,
+    Map,
+    MapOf,
+    Option,
+    Rec,
+    Record,
+    Sparse,
+    Tuple,
+    Type,
+    Value,
+    show,
+)
 from checker.verdict import State, Step
 
 LONG = 100  # characters, from which on a change of a set is shown as what it gained and lost
@@ -65,7 +79,8 @@ class Display:
             return "{" + ", ".join(sorted((self.value(x, inside) for x in v), key=natural)) + "}"
         if isinstance(v, Map):
             key, val = (t.key, t.val) if isinstance(t, MapOf) else (None, None)
-            return "{" + ", ".join(f"{self.value(k, key)}: {self.value(x, val)}" for k, x in v.items()) + "}"
+            rest = [f"else: {self.value(v.rest, val)}"] if isinstance(v, Sparse) else []
+            return "{" + ", ".join([*(f"{self.value(k, key)}: {self.value(x, val)}" for k, x in v.items()), *rest]) + "}"
         if isinstance(v, Bag):
             return (
                 "{" + ", ".join(sorted((self.value(k, inside) + (f" ×{v[k]}" if v[k] > 1 else "") for k in v), key=natural)) + "}"
@@ -231,8 +246,8 @@ class Display:
 
     def _spread(self, v: Value, var: Var) -> str:
         t = var.type
-        if isinstance(v, Map) and isinstance(t, MapOf) and len(v) > 1 and len(set(v.values())) == 1:
-            return f"{self.value(next(iter(v.values())), t.val)} (for each {self._keys(var.name, t)})"
+        if isinstance(v, Map) and isinstance(t, MapOf) and (len(v) > 1 or isinstance(v, Sparse)) and len(v.image()) == 1:
+            return f"{self.value(next(iter(v.image())), t.val)} (for each {self._keys(var.name, t)})"
         return self.value(v, t)
 
     def _keys(self, name: str, t: MapOf) -> str:
@@ -250,7 +265,7 @@ class Display:
         if old == new:
             return
         if isinstance(t, MapOf):
-            for k in old:
+            for k in old if not isinstance(old, Sparse) else dict.fromkeys((*old, *new)):
                 yield from self._changes(f"{path}[{self.value(k, t.key)}]", old[k], new[k], t.val)
         elif isinstance(t, Record) and len(t.fields) > 1:
             for (name, inner), a, b in zip(t.fields, old.values, new.values, strict=True):

@@ -15,6 +15,7 @@ import msgspec
 
 from checker.core.bind import Instance
 from checker.core.types import (
+    REST,
     Bag,
     BagOf,
     Bool,
@@ -29,10 +30,12 @@ from checker.core.types import (
     Seq,
     Set,
     Sort,
+    Sparse,
     Tuple,
     Type,
     Union,
     Value,
+    is_vast,
 )
 from checker.display import Display, natural
 from checker.settings import Mistake
@@ -58,7 +61,8 @@ class Plain:
             case Rec():
                 return self.record(v)
             case Map():
-                return {self.display.value(k): self.value(x) for k, x in v.items()}
+                rest = {REST: self.value(v.rest)} if isinstance(v, Sparse) else {}
+                return {**rest, **{self.display.value(k): self.value(x) for k, x in v.items()}}
             case Bag():
                 return [
                     {"element": self.value(k), "count": v[k]} for k in sorted(v, key=lambda k: natural(self.display.value(k)))
@@ -130,7 +134,8 @@ class Itf:
             case BagOf(e, _):
                 return {"#map": [[self.encode(e, x), {"#bigint": str(v[x])}] for x in self._sorted(v)]}
             case MapOf(k, e):
-                return {"#map": [[self.encode(k, x), self.encode(e, y)] for x, y in v.items()]}
+                pairs = [[self.encode(k, x), self.encode(e, y)] for x, y in v.items()]
+                return {"#map": pairs, "else": self.encode(e, v.rest)} if isinstance(v, Sparse) else {"#map": pairs}
             case Seq(e, _):
                 return [self.encode(e, x) for x in v]
         raise AssertionError(t)
@@ -172,7 +177,8 @@ class Itf:
             case BagOf(e, _):
                 return Bag({self._decode(e, k): integer(n) for k, n in _list(j, "#map")})
             case MapOf(k, e):
-                return Map({self._decode(k, x): self._decode(e, y) for x, y in _list(j, "#map")})
+                pairs = {self._decode(k, x): self._decode(e, y) for x, y in _list(j, "#map")}
+                return Sparse(self._decode(e, j["else"]), pairs) if is_vast(t) else Map(pairs)
             case Seq(e, _):
                 return tuple(self._decode(e, x) for x in _is(j, list))
         raise AssertionError(t)

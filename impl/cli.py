@@ -215,7 +215,7 @@ def _lines(d: dict[str, Any]) -> list[str]:
     lines = [f"{d['spec']} · {d['instance']}: {', '.join(d['nodes'])}", said[d["verdict"]]]
     bug = f"; with the bug {d['bug']}" if d["bug"] else ""
     lines.append(f"  {d['steps']:,} steps{f', {events}' if events else ''}; seed {d['seed']}{bug}")
-    lines += [f"  {name} was reached at step {n:,}" for name, n in d["witnesses"].items()]
+    lines += [f"  {name} was reached by step {n:,}" for name, n in d["witnesses"].items()]
     lines += [f"  not checked, as it goes through too many values: {', '.join(d['unchecked'])}"] if d["unchecked"] else []
     lines += [f"  recorded in {d['recorded']}"] if d["recorded"] else []
     return lines

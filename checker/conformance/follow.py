@@ -221,7 +221,7 @@ class Follower:
         return None
 
     def _due(self, p: Predicate, written: set[str] | None) -> bool:
-        """Is it time to look at an invariant, after a step that wrote this?"""
+        """Is it time to look at a property of states, after a step that wrote this?"""
         if written is not None and not p.depends(written) and p.asks.isdisjoint(written):
             return False
         n = self.touched[p.property.name] = self.touched[p.property.name] + 1
@@ -235,8 +235,7 @@ class Follower:
     def _witness(self, written: set[str] | None) -> None:
         """Notes which `reachable` properties have come true."""
         for q in self.open:
-            touched = written is None or q.depends(written) or not q.asks.isdisjoint(written)
-            if touched and q.holds(self.state, self.state, self.log):
+            if self._due(q, written) and q.holds(self.state, self.state, self.log):
                 self.witnesses[q.property.name] = self.taken
         self.open = [q for q in self.open if q.property.name not in self.witnesses]
 

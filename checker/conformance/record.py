@@ -510,10 +510,10 @@ class Replay:
         if not isinstance(old, Map) or not pairs or not all(isinstance(x, list) and len(x) == 2 for x in pairs):
             raise Rejected("state", f"`{name}` is a map, or its pairs that are new")
         keys = self.written.keys(t.key)
-        found = [(keys.get(str(k)), self.value(t.val, x, name)) for k, x in pairs]
-        if len(new := dict(found)) < len(pairs) or not new.keys() <= old.keys() or any(old[k] == x for k, x in found):
+        found = [(keys.get(str(k), Map), self.value(t.val, x, name)) for k, x in pairs]
+        if len(new := dict(found)) < len(pairs) or Map in new or any(old[k] == x for k, x in found):
             raise Rejected("state", f"`{name}` has something new for each key once")
-        return Map({**old, **new})
+        return old.among(new)
 
     def _clock(self, d: dict[str, Any], node: Node, received: Posted | None, starts: bool) -> None:
         """Is the vector clock that of the node, with what the message knew, one further?"""

@@ -11,6 +11,7 @@ from typing import Any
 
 from checker.core.bind import Instance
 from checker.core.types import (
+    REST,
     Bag,
     BagOf,
     Bool,
@@ -25,10 +26,12 @@ from checker.core.types import (
     Seq,
     Set,
     Sort,
+    Sparse,
     Tuple,
     Type,
     Value,
     card,
+    is_vast,
     show,
 )
 from checker.settings import Mistake, nearest
@@ -171,6 +174,11 @@ class Decoder:
                 for x in j:
                     bag = bag.add(self.read(e, x))
                 return bag
+            case MapOf(k, v) if isinstance(j, dict) and is_vast(t):
+                pairs = {self.read(k, int(x)): self.read(v, y) for x, y in j.items() if x != REST}
+                if REST in j:
+                    return Sparse(self.read(v, j[REST]), pairs)
+                raise Unreadable(f"{_shown(j)} does not say where other keys go, by `{REST}`")
             case MapOf(k, v) if isinstance(j, dict):
                 found = {self.read(k, int(x) if isinstance(k, Int) else x): self.read(v, y) for x, y in j.items()}
                 if len(found) == card(k):

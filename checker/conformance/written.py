@@ -8,6 +8,8 @@ from typing import Any
 
 from checker.core.bind import Instance
 from checker.core.types import (
+    REST,
+    VAST,
     Bag,
     BagOf,
     Bool,
@@ -22,10 +24,12 @@ from checker.core.types import (
     Seq,
     Set,
     Sort,
+    Sparse,
     Tuple,
     Type,
     Value,
     card,
+    is_vast,
     member,
     show,
     values,
@@ -38,6 +42,24 @@ FEW = 1000  # identities of a sort are kept by their names up to so many
 
 class Unwritten(Exception):
     """JSON that is no value of the type that is wanted."""
+
+
+class Numbers(dict[str, Value]):
+    """The numbers of a vast range, by how they are written."""
+
+    def __init__(self, t: Int) -> None:
+        self.type = t
+
+    def __missing__(self, text: str) -> Value:
+        if not (text.isdecimal() and str(n := int(text)) == text and member(n, self.type)):
+            raise KeyError(text)
+        return n
+
+    def get(self, text: str, default: Any = None) -> Any:
+        try:
+            return self[text]
+        except KeyError:
+            return default
 
 
 class Written:
@@ -137,6 +159,12 @@ class Written:
                 return frozenset(self._read(e, x) for x in j)
             case BagOf(e, _):
                 return Bag({self._read(e, x["element"]): x["count"] for x in j})
+            case MapOf(k, v) if is_vast(t):
+                keys = self.keys(k)
+                pairs = {keys[x]: self._read(v, y) for x, y in j.items() if x != REST}
+                rest = self._read(v, j[REST])
+                if rest not in pairs.values():
+                    return Sparse(rest, pairs)
             case MapOf(k, v) if len(j) == card(k):
                 keys = self.keys(k)
                 return Map((keys[x], self._read(v, y)) for x, y in j.items())
@@ -145,5 +173,7 @@ class Written:
     def keys(self, t: Type) -> dict[str, Value]:
         """The values of a type, by how they are written as keys."""
         if t not in self.known:
+            if isinstance(t, Int) and card(t) > VAST:
+                return Numbers(t)
             self.known[t] = {self.display.value(x): x for x in values(t)}
         return self.known[t]

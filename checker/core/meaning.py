@@ -39,7 +39,7 @@ from checker.core.ir import (
 )
 from checker.core.operators import TABLE, Undefined
 from checker.core.operators.logic import least_first
-from checker.core.types import Bag, Map, MapOf, Rec, Type, Value, member, values
+from checker.core.types import Bag, Map, MapOf, Rec, Sparse, Type, Value, is_vast, member, values
 
 if TYPE_CHECKING:
     from checker.core.bind import Instance, Message, Transition
@@ -100,6 +100,8 @@ def evaluate(e: Expr, env: Env, world: World = NOWHERE) -> Value:
             return _fold(e, [evaluate(e.body, i, world) for i in kept])
         case Mapping():
             assert isinstance(e.type, MapOf)
+            if is_vast(e.type):  # where all go to the same; another one cannot be written down
+                return Sparse(evaluate(e.body, {k: x for k, x in env.items() if k != e.name}, world))
             return Map((k, evaluate(e.body, {**env, e.name: k}, world)) for k in values(e.type.key))
         case Let():
             return evaluate(e.body, {**env, e.name: evaluate(e.value, env, world)}, world)
@@ -368,7 +370,8 @@ def render(v: Value) -> str:
     if isinstance(v, frozenset):
         return "{" + ", ".join(sorted(map(render, v))) + "}"
     if isinstance(v, Map):
-        return "{" + ", ".join(f"{render(k)}: {render(x)}" for k, x in v.items()) + "}"
+        rest = [f"else: {render(v.rest)}"] if isinstance(v, Sparse) else []
+        return "{" + ", ".join([*(f"{render(k)}: {render(x)}" for k, x in v.items()), *rest]) + "}"
     if isinstance(v, Bag):
         return "{" + ", ".join(sorted(render(k) + (f" x{v[k]}" if v[k] > 1 else "") for k in v)) + "}"
     if type(v) is tuple:

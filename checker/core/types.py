@@ -10,7 +10,7 @@ messages), tuple (tuples and sequences), frozenset, Map, Bag. Nothing here knows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations_with_replacement, product
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Value = Any
 MANY = 16  # a map of so many keys is large
+VAST = 1 << 20  # a range of more numbers is never listed
+REST = "else"  # what stands for the keys that a sparse map does not list
 
 
 class Id(NamedTuple):
@@ -81,6 +83,18 @@ class Map(dict[Value, Value]):
             return [(key, self[key])] if self[key] is not before(key) else []
         return [pair for pair in self.items() if pair[1] is not before(pair[0])]
 
+    def image(self) -> frozenset[Value]:
+        """Where keys go."""
+        return frozenset(self.values())
+
+    def other(self, value: Value, lo: int, hi: int) -> Sequence[int]:
+        """Of keys that are numbers those from lo to hi that do not go to a value, in order."""
+        return [k for k in range(lo, hi + 1) if self[k] != value]
+
+    def among(self, new: Mapping[Value, Value]) -> Map:
+        """The same map with some keys going elsewhere."""
+        return self.set(*next(iter(new.items()))) if len(new) == 1 else Map({**self, **new})
+
     def set(self, key: Value, value: Value) -> Map:
         """The same map with `key` going to `value`; itself, if it does."""
         if self.get(key) is value and key in self:
@@ -100,6 +114,63 @@ class Map(dict[Value, Value]):
             if before() is old:
                 return key
         return None
+
+
+class Sparse(Map):
+    """A map whose keys are the numbers of a vast range: it lists those that go elsewhere than `rest`, where all others go."""
+
+    __slots__ = ("rest",)
+
+    rest: Value
+
+    def __init__(self, rest: Value, pairs: Any = ()) -> None:
+        super().__init__((k, x) for k, x in (pairs.items() if isinstance(pairs, Mapping) else pairs) if x != rest)
+        self.rest = rest
+
+    def __missing__(self, key: Value) -> Value:
+        return self.rest
+
+    def get(self, key: Value, _: Any = None) -> Value:
+        return self[key]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sparse) and self.rest == other.rest and dict.__eq__(self, other)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash((self.rest, super().__hash__()))
+
+    def __repr__(self) -> str:
+        return f"Sparse({self.rest!r}, {dict(self)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sparse, (self.rest, dict(self))
+
+    def new(self, old: Map) -> list[tuple[Value, Value]]:
+        if (key := self._only(old)) is not None:
+            return [(key, self[key])] if self[key] is not old[key] else []
+        return [(k, self[k]) for k in (*self, *(k for k in old if k not in self)) if self[k] is not old[k]]
+
+    def image(self) -> frozenset[Value]:
+        return super().image() | {self.rest}
+
+    def among(self, new: Mapping[Value, Value]) -> Map:
+        return self.set(*next(iter(new.items()))) if len(new) == 1 else Sparse(self.rest, {**self, **new})
+
+    def set(self, key: Value, value: Value) -> Map:
+        found = Sparse.__new__(Sparse)
+        dict.__init__(found, self)
+        found.rest = self.rest
+        if value != self.rest:
+            dict.__setitem__(found, key, value)
+        elif key in self:
+            dict.__delitem__(found, key)
+        if len(self) >= MANY:
+            found._made = ((ref(self), key), *getattr(self, "_made", ())[:2])
+        return found
+
+    def other(self, value: Value, lo: int, hi: int) -> Sequence[int]:
+        """As of any map, or more: all, where it is not the `rest` that goes there."""
+        return sorted([k for k in self if lo <= k <= hi]) if self.rest == value else range(lo, hi + 1)
 
 
 class Bag(Mapping[Value, int]):
@@ -234,6 +305,11 @@ class MapOf(Type):
 
     key: Type
     val: Type
+
+
+def is_vast(t: MapOf) -> bool:
+    """Are there so many keys that its values are `Sparse`?"""
+    return isinstance(t.key, Int) and isinstance(t.key.lo, int) and isinstance(t.key.hi, int) and t.key.hi - t.key.lo >= VAST
 
 
 @dataclass(frozen=True)
@@ -437,7 +513,7 @@ def member(v: Value, t: Type) -> bool:
         case BagOf(e, cap):
             return (cap is None or len(v) <= cap) and all(member(x, e) for x in v)  # type: ignore[operator]
         case MapOf(_, e):
-            return all(member(x, e) for x in v.values())
+            return all(member(x, e) for x in (v.image() if isinstance(v, Sparse) else v.values()))
         case _:
             return True
 

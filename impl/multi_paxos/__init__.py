@@ -1,5 +1,5 @@
 """What specs/multi_paxos leaves open: when a proposer believes to be the leader, what a client's request is, and when a replica
-asks for what it has missed.  Ballots and commands need no bound here; the slots do, as every acceptor has a map of them.
+asks for what it has missed.  Ballots, slots and commands need no bound here.
 """
 
 from typing import Any
@@ -20,8 +20,8 @@ def led(state: dict[str, Any], me: Any, heard: dict[Any, Any]) -> bool:
     ballot = -1 if state["ballot"] is None else state["ballot"]
     if any(b is not None and b > ballot for b in heard.values()):
         return True
-    open_ = [e is not None for e in list(state["entries"].values())[: state["next"]]]
-    return bool(state["phase"] == "leading" and sum(open_) <= FEW and all(open_[open_.index(True) :] if any(open_) else ()))
+    open_ = state["entries"].other(None, 0, state["next"] - 1)
+    return state["phase"] == "leading" and len(open_) <= FEW and (not open_ or open_[-1] - open_[0] < len(open_))
 
 
 FEW = 4  # so many proposals are under way when all is well
@@ -32,7 +32,7 @@ PROTOCOL = Protocol(
         "Begin": Timer(0.5, 1.5, resets=("Begin",), unless=led),
         "Miss": Timer(0.1, 0.2),
     },
-    sizes={"ballots": 1 << 40, "slots": 1000, "Command": VALUES},
+    sizes={"ballots": 1 << 40, "slots": 1 << 40, "Command": VALUES},
     pulse=pulse,
     service=Service(
         "Propose", "c", "Command", lambda state, me: state["phase"] == "leading", Entries("log", None, 0), replica="Replica"

@@ -15,7 +15,8 @@ action takes such requests (`clients`) and where those are that were executed (`
 of the run's clock; `clock` the vector clock after the step; `state` what changed, or everything.
 Values are plain JSON: identities by their names, sets as sorted lists, maps as objects.  A line
 costs what happened, not what there is: of a sequence that a node has told before, `{"keep": n, "add": [...]}` are its first n
-items and some more, and of a map, `[[key, value], ...]` what is new.
+items and some more, and of a map, `[[key, value], ...]` what is new.  A map with a vast range of keys has those that go elsewhere
+than most, and "else".
 
 Recording must cost little beside what it records.  So steps are kept as they are and written some at a time, while what that
 takes is in the caches; what is the same for many lines is a text made once, a value is written by a function that is compiled for
@@ -31,7 +32,23 @@ import msgspec
 
 from checker.core.ir import base_name
 from checker.core.sequences import common
-from checker.core.types import MANY, Bool, Enum, Int, MapOf, Option, Record, Seq, Set, Sort, Type, Value, card
+from checker.core.types import (
+    MANY,
+    REST,
+    Bool,
+    Enum,
+    Int,
+    MapOf,
+    Option,
+    Record,
+    Seq,
+    Set,
+    Sort,
+    Type,
+    Value,
+    card,
+    is_vast,
+)
 from checker.display import natural
 from checker.trace import Itf, Plain
 from impl.runtime.core import Envelope, Ready
@@ -262,6 +279,9 @@ class Texts:
             case MapOf(_, e):
                 pattern, form = self._form(e)
                 each = f"[f'{{{self._keys()}[k]}}:{form}' for k, {pattern} in v.items()]"
+                if is_vast(t):
+                    rest, listed = self.written(e), self._function("v", f"COMMA({each})")
+                    return self._put(lambda v: f'{{"{REST}":{rest(v.rest)}{"," if v else ""}{listed(v)}}}') + "(@)"
                 return self._put(self._function("v", f"'{{' + COMMA({each}) + '}}'")) + "(@)"
             case Set(e, _):
                 place, one = Known(lambda x: natural(plain.display.value(x))), self.written(e)

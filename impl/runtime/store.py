@@ -12,7 +12,14 @@ from pathlib import Path
 import msgspec
 
 from checker.core.sequences import common
-from checker.core.types import Map, MapOf, Seq, Type, Value
+from checker.core.types import (
+    Map,
+    MapOf,
+    Seq,
+    Sparse,
+    Type,
+    Value,
+)
 from impl.runtime.core import Ready
 from impl.runtime.wire import DECODER, ENCODER, pack, shape, unpack
 
@@ -112,9 +119,10 @@ class Store:
     def _read(self, name: str, data: bytes) -> Value:
         """A variable; of a sequence or a map there is only the length, and what is in it stands apart."""
         t = self.types[name]
-        if isinstance(t, MapOf) and isinstance(DECODER.decode(data), int):  # else it stands here as a whole
-            pairs = self.db.execute("select key, value from pairs where name = ? order by key", (name,))
-            self.maps[name] = Map((unpack(DECODER.decode(k), t.key), unpack(DECODER.decode(x), t.val)) for k, x in pairs)
+        if isinstance(t, MapOf) and isinstance(about := DECODER.decode(data), int | dict):  # else it stands here as a whole
+            rows = self.db.execute("select key, value from pairs where name = ? order by key", (name,))
+            pairs = [(unpack(DECODER.decode(k), t.key), unpack(DECODER.decode(x), t.val)) for k, x in rows]
+            self.maps[name] = Sparse(unpack(about["rest"], t.val), pairs) if isinstance(about, dict) else Map(pairs)
             return self.maps[name]
         if not isinstance(t, Seq):
             return unpack(DECODER.decode(data), t)
@@ -153,11 +161,15 @@ class Store:
         """A variable as it stands on disk.  Of a sequence or a map only what is new in it is written: a log grows."""
         t = self.types[name]
         if isinstance(t, MapOf) and isinstance(v, Map):
-            new = v.new(self.maps[name]) if name in self.maps else v.items()
+            old = self.maps.get(name)
+            if isinstance(v, Sparse) and isinstance(old, Sparse) and v.rest != old.rest:
+                self.db.execute("delete from pairs where name = ?", (name,))
+                old = None
+            new = v.items() if old is None else v.new(old)
             pairs = [(name, ENCODER.encode(pack(k, t.key)), ENCODER.encode(pack(x, t.val))) for k, x in new]
             self.db.executemany("insert or replace into pairs values (?, ?, ?)", pairs)
             self.maps[name] = v
-            return ENCODER.encode(len(v))
+            return ENCODER.encode({"rest": pack(v.rest, t.val)} if isinstance(v, Sparse) else len(v))
         if not isinstance(t, Seq):
             return ENCODER.encode(pack(v, t))
         at = common(self.sequences.get(name, ()), v)

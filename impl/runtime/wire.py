@@ -24,10 +24,12 @@ from checker.core.types import (
     Seq,
     Set,
     Sort,
+    Sparse,
     Tuple,
     Type,
     Value,
     children,
+    is_vast,
 )
 
 ENCODER, DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder()
@@ -55,6 +57,8 @@ def pack(v: Value, t: Type) -> Any:
             return [pack(x, e) for x in v]
         case Set(e, _):
             return sorted((pack(x, e) for x in v), key=repr)
+        case MapOf(k, x) if isinstance(v, Sparse):
+            return [pack(v.rest, x), sorted([key, pack(val, x)] for key, val in v.items())]
         case MapOf(k, x):
             return sorted(([pack(key, k), pack(val, x)] for key, val in v.items()), key=repr)
         case BagOf(e, _):
@@ -79,6 +83,8 @@ def unpack(d: Any, t: Type) -> Value:
             return tuple(unpack(x, e) for x in d)
         case Set(e, _):
             return frozenset(unpack(x, e) for x in d)
+        case MapOf(k, x) if is_vast(t):
+            return Sparse(unpack(d[0], x), {key: unpack(val, x) for key, val in d[1]})
         case MapOf(k, x):
             return Map((unpack(key, k), unpack(val, x)) for key, val in d)
         case BagOf(e, _):
@@ -95,6 +101,8 @@ def shape(t: Type) -> str:
             return f"{name}({', '.join(members)})"
         case Sort(name):
             return name
+        case MapOf(_, x) if is_vast(t):
+            return f"Sparse[{shape(x)}]"
     inner = ", ".join(map(shape, children(t)))
     return f"{type(t).__name__}[{inner}]" if inner else type(t).__name__
 

@@ -171,13 +171,12 @@ def test_two_checkers_of_histories_agree() -> None:
 
 # ── simulated clients ────────────────────────────────────────────────────────────────────────────────────────────────
 
-FEW = {"multi_paxos": {"slots": 32}}  # every step goes through all slots
 FAULTS = "crash=2,partition=3,loss,duplicate,drift,delay"
 
 
 def used(name: str, seed: int, seconds: float, workload: Callable[[Client], Doing] = store, watch: bool = True) -> Simulation:
     """Runs clients against everything that can fail: what they saw is as it has to be."""
-    plan = make_plan(load(name), None, 3, FEW.get(name))
+    plan = make_plan(load(name), None, 3)
     shadow = Shadow(plan) if watch else None
     simulation = Simulation(plan, seed, parse_faults(FAULTS), None, shadow, 3, workload)
     outcome = simulation.run(seconds)

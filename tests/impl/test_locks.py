@@ -106,7 +106,7 @@ def test_a_token_that_is_old_is_refused(world: World) -> None:
 
 def held(name: str, seed: int, seconds: float, watch: bool = True) -> int:
     """How many locks are granted, whatever fails; the referee of the simulation has nothing to complain about."""
-    plan = make_plan(load(name), None, 3, {"slots": 32} if name == "multi_paxos" else None)
+    plan = make_plan(load(name), None, 3)
     faults = parse_faults("crash=2,partition=3,loss,duplicate,drift,delay")
     simulation = Simulation(plan, seed, faults, None, Shadow(plan) if watch else None, 3, lock)
     outcome = simulation.run(seconds)

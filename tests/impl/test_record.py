@@ -28,13 +28,12 @@ from impl.runtime.simulate import Simulation
 
 EVERYTHING = "crash=1,partition=2,loss,duplicate,drift,delay"
 PROTOCOLS = [n for n in ("paxos", "multi_paxos", "zab", "raft", "two_phase_commit") if n in shipped()]
-SLOW = {"multi_paxos": {"slots": 3}}  # with 16 slots its properties take longer than the run
 HARMLESS = {"two_phase_commit": "loss,duplicate,partition=2,delay"}  # it has nothing durable: a crash breaks it
 
 
 def recorded(simulate: Any, file: Path, name: str, seed: int, seconds: float = 2) -> list[dict[str, Any]]:
     faults, clients = HARMLESS.get(name, EVERYTHING), 2 if protocol_of(name).service else 0
-    outcome, raw, _ = simulate(name, faults=faults, seed=seed, seconds=seconds, sizes=SLOW.get(name), clients=clients)
+    outcome, raw, _ = simulate(name, faults=faults, seed=seed, seconds=seconds, clients=clients)
     assert outcome.finding is None and outcome.fault is None
     file.write_bytes(raw)
     return [json.loads(x) for x in raw.splitlines()]

@@ -223,7 +223,7 @@ ROWS = [
         lambda _, m: frozenset(m),
         expand=lambda n: apply("all", attr=_map((n.args[0].type,)).key),
     ),
-    Row("values", "`values(m)`: the set of values", _values, lambda _, m: frozenset(m.values()), expand=_values_expand),
+    Row("values", "`values(m)`: the set of values", _values, lambda _, m: m.image(), expand=_values_expand),
     Row("elems", "`elems(s)`: the set of elements of a sequence", _elems, lambda _, s: frozenset(s), expand=_elems_expand),
     Row("indices", "`indices(s)`: {0, …, len(s) - 1}", _indices, lambda _, s: frozenset(range(len(s))), expand=_indices_expand),
     Row(

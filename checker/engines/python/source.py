@@ -51,10 +51,29 @@ from checker.core.operators.logic import compare, least_first
 from checker.core.operators.table import FALSE, TRUE, join
 from checker.core.sequences import made
 from checker.core.typed import parts, within
-from checker.core.types import Bag, BagOf, Enum, Int, Map, MapOf, Option, Rec, Record, Seq, Set, Tuple, Type, card, member, values
+from checker.core.types import (
+    VAST,
+    Bag,
+    BagOf,
+    Enum,
+    Int,
+    Map,
+    MapOf,
+    Option,
+    Rec,
+    Record,
+    Seq,
+    Set,
+    Sparse,
+    Tuple,
+    Type,
+    card,
+    is_vast,
+    member,
+    values,
+)
 
 MANY = 8  # of a type of more values than this, properties of a running cluster look only at those that matter
-LARGE = 1 << 20  # a type of more values than this is never listed
 INDENT = "    "
 NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -134,7 +153,7 @@ def elements(s: tuple[Any, ...]) -> frozenset[Any]:
 LIBRARY: dict[str, Any] = {
     "Fault": Fault, "Bag": Bag, "Map": Map, "NEW": object(), "Rec": Rec, "compare": compare, "elements": elements,
     "extreme": extreme, "fit": fit, "in_order": in_order, "made": made, "member": member, "misfit": misfit, "outside": outside,
-    "places": places, "said": said, "undefined": undefined, "values": values,
+    "places": places, "said": said, "Sparse": Sparse, "undefined": undefined, "values": values,
 }  # fmt: skip
 
 
@@ -535,16 +554,31 @@ class Writer:
                 low, high = [self.expr(a)], [f"{self.expr(b)} - 1"]
             case _:
                 return ""
+        other = ""
         for c in conjuncts(where):
             limit = self._limit(name, c)
-            if limit is None:
+            if limit is None and not other:
+                limit, other = ([], []), self._other(name, c)
+            if limit is None or not (limit[0] or limit[1] or other):
                 break
             low += limit[0]
             high += limit[1]
-        if len(low) + len(high) == 2:
+        if len(low) + len(high) == 2 and not other:
             return ""
         ends = [one[0] if len(one) == 1 else f"{f}({', '.join(one)})" for f, one in (("max", low), ("min", high))]
-        return f"range({ends[0]}, {ends[1]} + 1)"
+        return f"{other}, {ends[0]}, {ends[1]})" if other else f"range({ends[0]}, {ends[1]} + 1)"
+
+    def _other(self, name: str, c: Expr) -> str:
+        """The beginning of a call for the keys at which a sparse map goes elsewhere, if that is what a comparison says."""
+        match c:
+            case Apply(op="ne", args=(Apply(op="index", args=(m, Local(name=key))), e)) if key == name:
+                if isinstance(m.type, MapOf) and is_vast(m.type) and name not in free(m) | free(e):
+                    before = self.faults
+                    lines, (table, value) = self.inside(lambda: (self.expr(m), self.expr(e)))
+                    if self.faults == before:
+                        self.out += lines
+                        return f"{table}.other({value}"
+        return ""
 
     def _limit(self, name: str, c: Expr) -> tuple[list[str], list[str]] | None:
         """What a comparison says of the least and the greatest that `name` can be; None if it is none that can be told early."""
@@ -583,6 +617,8 @@ class Writer:
     def _collect(self, e: SetOf | Mapping) -> str:
         if isinstance(e, Mapping):
             assert isinstance(e.type, MapOf)
+            if is_vast(e.type) and e.name not in free(e.body):
+                return f"Sparse({self.expr(e.body)})"
             domain: Expr = Apply(Set(e.type.key), "all", (), e.type.key)
             where: Expr = TRUE
         else:
@@ -654,7 +690,7 @@ class Writer:
                 self._listed(e, t, lazily)
                 return f"range({t.lo}, {t.hi} + 1)", True
             case Apply(op="all", attr=t):
-                if lazily and card(t) > LARGE:
+                if lazily and card(t) > VAST:
                     return f"values({self.module.keep(t, 'T', ('type', t))})", True
                 self._listed(e, t, False)
                 return self.module.keep(tuple(values(t)), "K", ("all", t)), True
@@ -667,7 +703,7 @@ class Writer:
         return self.expr(e), False
 
     def _listed(self, e: Expr, t: Type, lazily: bool) -> None:
-        if not lazily and card(t) > LARGE:
+        if not lazily and card(t) > VAST:
             raise TooLarge(e, card(t))
 
     # operators
@@ -705,6 +741,8 @@ class Writer:
     def operator(self, e: Apply, args: list[str]) -> str:
         """An operator on these texts.  What is not written here is left to the operator's meaning."""
         simple = SIMPLE.get(e.op)
+        if e.op == "keys" and isinstance(t := e.args[0].type, MapOf) and is_vast(t):
+            raise TooLarge(e, card(t.key))
         if e.op in ("eq", "ne") and "None" in args:
             return f"({args[args[0] == 'None']} is {'not ' if e.op == 'ne' else ''}None)"
         if simple:
@@ -1056,7 +1094,7 @@ SIMPLE = {
     "not": "(not {})", "eq": "({} == {})", "ne": "({} != {})", "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})",
     "neg": "(-{})", "min2": "min({}, {})", "max2": "max({}, {})", "union": "({} | {})", "inter": "({} & {})",
     "diff": "({} - {})", "subset": "({} <= {})", "len": "len({})", "range": "frozenset(range({}, {}))",
-    "keys": "frozenset({})", "values": "frozenset({}.values())", "elems": "elements({})",
+    "keys": "frozenset({})", "values": "{}.image()", "elems": "elements({})",
     "indices": "frozenset(range(len({})))", "concat": "({} + {})", "count": "{}[{}]", "bag_add": "{}.add({})",
 }  # fmt: skip
 
