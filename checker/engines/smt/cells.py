@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import z3
@@ -146,9 +146,10 @@ class Row:
 
 def unknown(vars: dict[str, Type], prefix: str = "") -> Row:
     """Variables of which nothing is known but their types."""
-    named = [(n, k, f"{prefix}{v}{n}") for v, t in vars.items() for n, k in _names(t)]
+    every = ((n, k, f"{prefix}{v}{n}") for v, t in vars.items() for n, k in _names(t))
+    named = list(islice(every, MOST_BITS + 1))  # to name all would take long where there are too many
     if len(named) > MOST_BITS:
-        raise TooLarge(f"a state has {len(named):,} bits")
+        raise TooLarge(f"a state has more than {MOST_BITS:,} bits")
     seen: set[str] = set()
     bits = [z3.Bool(_once(name, seen)) for *_, name in named]
     reader = Reader(iter(bits))
