@@ -63,6 +63,13 @@ def test_what_is_recorded_is_always_accepted(simulate: Any, tmp_path: Path, name
     accepts(simulate, tmp_path, name, range(100, 200 if name != "multi_paxos" else 130))
 
 
+def test_one_server_of_raft_serves_alone(simulate: Any, tmp_path: Path) -> None:
+    outcome, raw, _ = simulate("raft", faults="crash=1", seconds=2, nodes=1, clients=1)
+    assert outcome.finding is None and outcome.fault is None and outcome.counts["return"] > 1
+    (tmp_path / "run").write_bytes(raw)
+    assert judged("raft", tmp_path / "run").verdict == "accept"
+
+
 TWO_KINDS = """protocol kinds
 sort Node
 message Yes(x: bool)
