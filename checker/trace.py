@@ -36,9 +36,10 @@ from checker.core.types import (
     Union,
     Value,
     is_vast,
+    show,
 )
 from checker.display import Display, natural
-from checker.settings import Mistake
+from checker.settings import Mistake, nearest
 from checker.verdict import State, Step, Trace
 
 ITF_NONE = {"tag": "None", "value": {"#tup": []}}
@@ -151,14 +152,24 @@ class Itf:
         try:
             return self._decode(t, j)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            raise Mistake(f"`{msgspec.json.encode(j).decode()[:80]}` is no value of the type that this variable has") from None
+            raise Mistake(f"`{msgspec.json.encode(j).decode()[:80]}` is no value of type {show(t)}", self._names(t)) from None
+
+    def _names(self, t: Type) -> str | None:
+        """What the identities and enums in a type are called."""
+        called = {x: self._members(x) for x in _parts(t) if isinstance(x, Sort | Enum)}
+        return "; ".join(f"{show(x)} is {', '.join(names)}" for x, names in called.items()) or None
+
+    def _members(self, t: Sort | Enum) -> list[str]:
+        if isinstance(t, Enum):
+            return list(t.members)
+        return [self.display.identity(Id(t.name, i)) for i in range(t.size or 0)]
 
     def _decode(self, t: Type, j: Any) -> Value:
         match t:
             case Bool():
                 return _is(j, bool)
             case Enum(_, members):
-                return members[members.index(j)]
+                return members[members.index(j["tag"] if isinstance(j, dict) else j)]
             case Int():
                 return integer(j)
             case Sort(_, size):
@@ -177,11 +188,26 @@ class Itf:
             case BagOf(e, _):
                 return Bag({self._decode(e, k): integer(n) for k, n in _list(j, "#map")})
             case MapOf(k, e):
-                pairs = {self._decode(k, x): self._decode(e, y) for x, y in _list(j, "#map")}
+                rows = _list(j, "#map") if "#map" in j else _is(j, dict).items()  # a function of texts may be a record
+                pairs = {self._decode(k, x): self._decode(e, y) for x, y in rows}
                 return Sparse(self._decode(e, j["else"]), pairs) if is_vast(t) else Map(pairs)
             case Seq(e, _):
-                return tuple(self._decode(e, x) for x in _is(j, list))
+                return tuple(self._decode(e, x) for x in (_list(j, "#tup") if isinstance(j, dict) else _is(j, list)))
         raise AssertionError(t)
+
+
+def _parts(t: Type) -> Iterator[Type]:
+    """A type and those in it."""
+    yield t
+    match t:
+        case Option(e) | Set(e, _) | BagOf(e, _) | Seq(e, _):
+            yield from _parts(e)
+        case MapOf(k, e):
+            yield from (x for y in (k, e) for x in _parts(y))
+        case Tuple(es):
+            yield from (x for y in es for x in _parts(y))
+        case Record(_, fs):
+            yield from (x for _, y in fs for x in _parts(y))
 
 
 def _is(j: Any, kind: type) -> Any:
@@ -235,15 +261,16 @@ def to_itf(instance: Instance, t: Trace, description: str = "") -> dict[str, Any
 
 
 def states_from_itf(instance: Instance, data: dict[str, Any]) -> list[State]:
-    """The states of an ITF object as states of an instance; a variable that is not there is left out.  Raises
-    Mistake."""
+    """The states of an ITF object as states of an instance; a variable that is not there is left out, and so is what a tool
+    tells of itself (`#meta`, `mbt::actionTaken`).  Raises Mistake."""
     itf = Itf(instance)
     out: list[State] = []
     for n, state in enumerate(data["states"]):
-        unknown = [k for k in state if k != "#meta" and k not in instance.vars]
-        if unknown:
-            raise Mistake(f"state {n} has a variable `{unknown[0]}` that {instance.model.name} has not")
-        out.append({k: _decoded(itf, n, instance.vars[k], v) for k, v in state.items() if k != "#meta"})
+        own = {k: v for k, v in state.items() if k[:1] != "#" and "::" not in k}
+        if unknown := [k for k in own if k not in instance.vars]:
+            hint = nearest(unknown[0], instance.vars) or f"it has {', '.join(instance.vars)}"
+            raise Mistake(f"state {n} has a variable `{unknown[0]}` that {instance.model.name} has not", hint)
+        out.append({k: _decoded(itf, n, instance.vars[k], v) for k, v in own.items()})
     return out
 
 

@@ -113,8 +113,18 @@ def _lines(log: Log) -> Iterator[Line]:
     first = data.lstrip()[:1]
     if first == b"[" or (first == b"{" and not _is_json(data)) or first not in (b"{", b""):
         yield from _array(log, data) if first == b"[" and _is_json(data) else _edn(log, data)
+        return
+    lines = list(log)
+    whole = len(lines) == 1 and not any(n in lines[0].data for n in WHO)
+    inside = [v for v in lines[0].data.values() if _objects(v)] if whole else []
+    if len(inside) == 1:  # `{"history": [...]}`
+        yield from (Line(log.name, n, x) for n, x in enumerate(inside[0], 1))
     else:
-        yield from log
+        yield from lines
+
+
+def _objects(x: Any) -> bool:
+    return isinstance(x, list) and bool(x) and all(isinstance(y, dict) for y in x)
 
 
 def _is_json(data: bytes) -> bool:
@@ -138,7 +148,11 @@ def _array(log: Log, data: bytes) -> Iterator[Line]:
 def _edn(log: Log, data: bytes) -> Iterator[Line]:
     try:
         text = data.decode()
-        found = [(n, plain(x)) for n, x in forms(text)] if data.lstrip()[:1] in (b"{", b"[", b"#", b";") else list(columns(text))
+        found = (
+            [(n, plain(x)) for n, x in forms(text)]
+            if data.lstrip()[:1] in (b"{", b"[", b"(", b"#", b";")
+            else list(columns(text))
+        )
     except UnicodeDecodeError:
         raise Mistake(f"{log.name}: this is no text", HINT) from None
     except RecursionError:
@@ -245,8 +259,9 @@ def _asked(d: dict[str, Any]) -> tuple[Any, Any, Any]:
         given = d["value"]
     if isinstance(given, dict):
         given = _plain(given)
-        f = _first(given, NAMES, _first(d, NAMES))
-        rest = {k: v for k, v in given.items() if k not in (*NAMES, "key")}
+        names = NAMES if any(n in given for n in NAMES) else ("type", "kind")
+        f = _first(given, names, _first(d, NAMES))
+        rest = {k: v for k, v in given.items() if k not in (*names, "key")}
         return f, given.get("key", d.get("key")), next(iter(rest.values())) if len(rest) == 1 else rest or MISSING
     if "number" in d and isinstance(d.get("args"), list) and d["args"] and kind(_first(d, NAMES)) != "txn":  # `spectrace run`
         key, *rest = d["args"]

@@ -29,7 +29,7 @@ from checker.verdict import State
 
 def is_itf(log: Log) -> bool:
     """Is it one JSON object with a list of states?  (A line of a log is one object, too.)"""
-    if not log.path.name.removesuffix(".gz").endswith(".json"):
+    if not log.path.name.removesuffix(".gz").endswith((".json", ".itf")):
         return False
     data = log.bytes()
     return b'"states"' in data and not data.strip().startswith(b"[")
@@ -59,7 +59,8 @@ class ItfRules(Rules):
         if e.lines[0].number == 0:
             return self.first
         meta = e.data.get("#meta")
-        action = meta.get("action") if isinstance(meta, dict) else None
+        told = meta.get("action") if isinstance(meta, dict) else None
+        action = told or e.data.get("mbt::actionTaken")  # Quint's
         return self.named.get(str(action), self.any)
 
     def occasion(self, e: Event, kind: Kind) -> Occasion:

@@ -263,6 +263,8 @@ class Replay:
             raise Rejected("behaviour", f"{node.name} has started before" if kind == "start" else f"{node.name} has not started")
         if not starts and not node.running:
             raise Rejected("behaviour", f"{node.name} does not run")
+        if kind == "restart" and node.running and self.simulated:  # a real one may have been killed by whom nobody records
+            raise Rejected("behaviour", f"{node.name} starts again, and has not crashed")
         before, own = f.state, {} if starts else f.own(node.process, node.identity)
         self._cause(d, node, kind)
         received = self._received(d.get("received"), node)

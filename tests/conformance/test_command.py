@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -99,3 +100,41 @@ def test_itf(capsys: Any, tmp_path: Path) -> None:
     file.write_text(json.dumps(data))
     assert run(["validate", "alternating_bit", str(file)]) == 1
     assert f'{file}: state 5, `next`: `"x"` is no value' in capsys.readouterr().err
+
+
+def test_itf_of_other_tools(capsys: Any, tmp_path: Path) -> None:
+    """Enums as variants, functions of texts as records, and what a tool tells of itself, as Quint and Apalache write them."""
+    file = tmp_path / "walk.itf"
+
+    def rms(**other: str) -> dict[str, Any]:
+        return {
+            n: {"tag": s, "value": {"#tup": []}} for n, s in {**dict.fromkeys(("RM1", "RM2", "RM3"), "working"), **other}.items()
+        }
+
+    states: list[dict[str, Any]] = [
+        {"rm_state": rms(), "mbt::actionTaken": "init", "mbt::nondetPicks": {}},
+        {"rm_state": rms(RM2="prepared"), "mbt::actionTaken": "Prepare"},
+    ]
+
+    def validated() -> int:
+        file.write_text(json.dumps({"#meta": {"format": "ITF", "status": "ok"}, "vars": [], "loop": 0, "states": states}))
+        return run(["validate", "two_phase_commit", str(file)])
+
+    assert validated() == 0
+    assert "warning" not in capsys.readouterr().out
+    states[1]["mbt::actionTaken"] = "ChooseToAbort"
+    assert validated() == 14
+    states[0]["rm_state"] = {"#map": [["r1", "working"]]}
+    capsys.readouterr()
+    assert validated() == 1
+    assert "RM is RM1, RM2, RM3; RMState is working, " in capsys.readouterr().err
+
+
+def test_a_node_of_a_simulation_starts_again_only_after_a_crash(capsys: Any, tmp_path: Path) -> None:
+    lines = gzip.decompress((TRACES / "multi_paxos/accepted/run.ndjson.gz").read_bytes()).decode().splitlines()
+    at = next(i for i, x in enumerate(lines) if '"event":"crash"' in x.replace(" ", "") and "Proposer-1" in x)
+    lines[at] = lines[at].replace("Proposer-1", "Acceptor2")
+    file = tmp_path / "run.ndjson"
+    file.write_text("\n".join(lines) + "\n")
+    assert run(["validate", "multi_paxos", str(file)]) == 14
+    assert "Proposer-1 starts again, and has not crashed" in capsys.readouterr().out

@@ -46,7 +46,7 @@ EDN = """
 def test_edn_a_map_a_line_or_a_vector(write: Any, seen: str, said: str) -> None:
     text = EDN % seen
     assert verdict(write(text)) == said
-    assert verdict(write(f"[{text}]")) == said
+    assert verdict(write(f"[{text}]")) == verdict(write(f"({text})")) == said
     assert read(Log(write(text))).ignored == 1
 
 
@@ -101,6 +101,16 @@ def test_porcupines_key_value_store(write: Any, names: tuple[str, str], ops: tup
     assert verdict(write([*rows, kv(get, "", "x", (4, 5), names)])) == "accept"
     assert verdict(write([*rows, kv(get, "", "xyy", (7, 8), names)])) == "reject"
     assert verdict(write([*rows, kv(get, "", "", (2, 4), names)])) == "reject"
+
+
+@pytest.mark.parametrize(("seen", "said"), [("1", "accept"), ("2", "reject")])
+def test_events_inside_of_an_object_and_what_is_called_as_a_type(write: Any, seen: str, said: str) -> None:
+    asked = [{"Type": "put", "Key": "k", "Value": "1"}, {"Type": "get", "Key": "k"}]
+    answered = [{"Revision": 2}, {"Value": seen, "Revision": 2}]
+    pairs = zip(asked, answered, strict=True)
+    rows = [{"ClientId": 1, "Input": a, "Call": i, "Output": b, "Return": i} for i, (a, b) in enumerate(pairs)]
+    assert verdict(write(rows)) == said
+    assert verdict(write(json.dumps({"name": "a test", "history": rows, "checkers": []}))) == said
 
 
 def test_porcupines_events(write: Any) -> None:
