@@ -62,7 +62,7 @@ class Answer:
         part, found = self.parts[k], self.found[k]
         at = part.levels[found.level]
         ends = sorted(((s, steps(link)) for s, link in found.ends), key=lambda e: self._rank(part, e[1]))
-        way = ends[0][1]
+        way = part.order(ends[0][1])
         row = self._row
         self.object.look_at(part.classes[at.number])
         return Witness(

@@ -13,12 +13,14 @@ from typing import Any
 
 import msgspec
 
+from checker.conformance.clauses import reads_at
 from checker.conformance.fields import MISSING
 from checker.conformance.histories import Operation
+from checker.conformance.properties import expressions
 from checker.conformance.steps import TooOpen
 from checker.conformance.values import Decoder, Unreadable
 from checker.core.bind import Instance, Transition, bind
-from checker.core.ir import Choose, Node, base_name
+from checker.core.ir import Assign, Choose, Node, Require, base_name
 from checker.core.meaning import Fault, State, initial_states
 from checker.core.model import InstanceDecl, Model
 from checker.core.types import Bool, Id, Option, Seq, Sort, Tuple, Type, Value, card
@@ -54,6 +56,7 @@ class Object:
         self.actions = {_key(a.name): a for a in self.instance.actions}
         self.plain, self.decoder = Plain(self.instance), Decoder(self.instance, {})
         self.shown = [n for n, v in self.instance.vars.items() if not v.ghost and not v.hidden]
+        self.blind: dict[str, bool] = {}
         self.numbers: dict[Any, int] = {}
         self.states: list[State] = []
         self.classes: dict[Any, int] = {}
@@ -177,6 +180,19 @@ class Object:
     def reads_only(self, c: int) -> bool:
         return self.pure(self.calls[c][0])
 
+    def hides(self, c: int, before: int) -> bool:
+        """Is nothing seen of an operation right before another?  Both set everything, whatever there was."""
+        return self._blind(self.calls[c][0]) and self._blind(self.calls[before][0])
+
+    def _blind(self, action: Transition) -> bool:
+        """Does it set every variable, and look at none?"""
+        if (known := self.blind.get(action.name)) is None:
+            sets = {s.var for s in action.body if isinstance(s, Assign) and not s.path}
+            looks = any(True for e in expressions(action.body) for _ in reads_at(self.instance, e, frozenset()))
+            plain = not any(isinstance(s, Require | Choose) for s in action.body)
+            known = self.blind[action.name] = plain and not looks and sets >= set(self.shown)
+        return known
+
     # ── states ──
 
     def _number(self, s: State) -> int:
@@ -190,7 +206,8 @@ class Object:
         """The states that an operation can lead to; none: it does not fit.  Raises Mistake for a fault of the spec."""
         known = self.known[c]
         if s not in known:
-            known[s] = tuple(dict.fromkeys(self._outcomes(s, c)))
+            same = known and self._blind(self.calls[c][0])
+            known[s] = next(iter(known.values())) if same else tuple(dict.fromkeys(self._outcomes(s, c)))
         return known[s]
 
     def _outcomes(self, s: int, c: int) -> Iterator[int]:

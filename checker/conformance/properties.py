@@ -149,17 +149,17 @@ def looks_at_network(instance: Instance, skip: list[str]) -> bool:
     """Does a guard or a property (but those to skip) ask what was sent?"""
     networks = {v.name for v in instance.vars.values() if v.hidden == "network"}
     exprs = [p.expr for p in instance.properties if p.kind != "reachable" and p.name not in skip]
-    exprs += [e for a in instance.actions if a.kind in ("action", "handler", "crash") for e in _expressions(a.body)]
+    exprs += [e for a in instance.actions if a.kind in ("action", "handler", "crash") for e in expressions(a.body)]
     return any(var in networks for e in exprs for var, _ in reads_at(instance, e, frozenset()))
 
 
-def _expressions(node: Any) -> Iterator[Expr]:
+def expressions(node: Any) -> Iterator[Expr]:
     if isinstance(node, Expr):
         yield node
     elif isinstance(node, tuple):
         for x in node:
-            yield from _expressions(x)
+            yield from expressions(x)
     elif hasattr(node, "__dataclass_fields__") and not isinstance(node, Type):
         for f in node.__dataclass_fields__:
             if f != "span":
-                yield from _expressions(getattr(node, f))
+                yield from expressions(getattr(node, f))

@@ -207,6 +207,12 @@ class Store:
             self.shown.append(shown)
         return self.values[key]
 
+    def hides(self, c: int, before: int) -> bool:
+        """Is nothing seen of an operation right before another?  Both only write, the later one all keys of the other."""
+        a, b = self.calls[c].txn, self.calls[before].txn
+        writes = not a.expects and not b.expects and all(kind == "w" for kind, _, _ in (*a.steps, *b.steps))
+        return writes and set(b.keys) <= set(a.keys)
+
     # ── states ──
 
     def after(self, s: int, c: int) -> tuple[int, ...]:

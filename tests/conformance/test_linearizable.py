@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import checker
 from checker.cli import run
 from checker.conformance.histories import NEVER, Operation
 from checker.conformance.linearizable import perform
-from checker.conformance.linearize import Part
+from checker.conformance.linearize import Part, steps
 from checker.conformance.lines import Line
 from checker.conformance.objects import Object
 
@@ -99,6 +101,49 @@ def histories(draw: Any) -> list[Operation]:
 def test_the_search_finds_an_order_if_there_is_one(ops: list[Operation]) -> None:
     found = Part(Object(REGISTER, ops), ops).search(10**6)
     assert found.verdict == ("accept" if by_definition(ops) else "reject")
+
+
+def dense(n: int, clients: int, values: int, unknown: float) -> list[Operation]:
+    """What clients of one register saw who ask nearly always, and sometimes get no answer."""
+    r, ops, busy, value, at = random.Random(1), list[Operation](), dict[int, Operation](), None, 0
+    done: set[int] = set()
+    while len(ops) < n or busy:
+        at, c = at + 1, r.randrange(clients)
+        if c not in busy and len(ops) < n:
+            f = r.choice(["read", "write", "cas"])
+            given = {"read": None, "write": r.randrange(values), "cas": [r.randrange(values), r.randrange(values)]}[f]
+            busy[c] = Operation(f, None, given, c, at, Line("h", at, {}), None, True, NEVER)
+            ops.append(busy[c])
+        elif c in busy and c not in done:
+            o, before = busy[c], value
+            _, value = effect(replace(o, ret=NEVER), value)
+            o.answer = {"read": value, "write": True}.get(o.f, o.f == "cas" and before == o.given[0])
+            done.add(c)
+        elif c in busy:
+            o = busy.pop(c)
+            done.discard(c)
+            o.ret = NEVER if r.random() < unknown else at
+    return ops
+
+
+@pytest.mark.parametrize(("clients", "values"), [(20, 5), (50, 5), (5, 10_000)])
+def test_many_at_the_same_time_are_few_configurations(clients: int, values: int) -> None:
+    ops = dense(500, clients, values, 0.05)
+    found = Part(Object(REGISTER, ops), ops).search(10_000)
+    assert found.verdict == "accept"
+
+
+@settings(max_examples=100, deadline=None)
+@given(histories())
+def test_what_would_help_does(ops: list[Operation]) -> None:
+    part = Part(Object(REGISTER, ops), ops)
+    found = part.search(10**6)
+    if found.verdict == "reject":
+        for x in part.levels[: found.level + 1]:
+            rest = [o for i, o in enumerate(ops) if i != x.number]
+            assert part.without(found, x.number, 0, len(part.levels)) == by_definition(rest)
+        way = [ops[x.number] for x in part.order(steps(found.ends[0][1]))]
+        assert _fits(tuple(way)), "the longest order that is explained is one"
 
 
 # ── shapes ──
