@@ -87,7 +87,8 @@ class Order:
     only each node's lines are.  `lazy`: another order is tried only where nothing else explains an event.
     `loose`: which events may happen later than they stand (if others are late, these stand too early), but not those that
     receive an id (`received`) which no line before them has sent (`sent`).
-    `merge`: as they stand in one file, but several files are merged by their `time`."""
+    `merge`: as they stand in one file, but several files are merged by their `time`; with clocks, that decides what they leave
+    open."""
 
     by: str = "file"
     node: str = "node"

@@ -113,6 +113,7 @@ class Reader:
 
     def __init__(self, defined: dict[str, str] | None = None) -> None:
         self.defined = {name: tree_of(text) for name, text in (defined or {}).items()}
+        self.ways: dict[str, ast.AST | None] = {}  # what a defined name stands for, if that is only a way into a line
         self.getters = {name: self.compiled(tree, str((defined or {})[name])) for name, tree in self.defined.items()}
         self.turning = {name for name in self.defined if "i" in self._names(name)}
         self.line: Fields | None = None
@@ -143,7 +144,7 @@ class Reader:
         """A function of the fields of a line that gives the value of a parsed expression."""
         made = ast.parse("lambda _e: 0", mode="eval")
         assert isinstance(made.body, ast.Lambda)
-        body = _Rewrite(self.defined, text).visit(tree_of(tree))
+        body = _Rewrite(self.defined, self.ways, text).visit(tree_of(tree))
         made.body.body = _path(body) or body
         code = compile(ast.fix_missing_locations(made), "<binding>", "eval")
         run = eval(code, {"__builtins__": {}, "_get": get, "_missing": MISSING, "_named": self.named, **FUNCTIONS})
@@ -170,8 +171,10 @@ def tree_of(text: str | ast.expr) -> ast.expr:
 class _Rewrite(ast.NodeTransformer):
     """Turns names into fields and refuses everything that is not allowed."""
 
-    def __init__(self, defined: dict[str, ast.expr], text: str, path: tuple[str, ...] = ()) -> None:
-        self.defined, self.text, self.path = defined, text, path
+    def __init__(
+        self, defined: dict[str, ast.expr], ways: dict[str, ast.AST | None], text: str, path: tuple[str, ...] = ()
+    ) -> None:
+        self.defined, self.ways, self.text, self.path = defined, ways, text, path
         self.bound: list[str] = []
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -190,12 +193,12 @@ class _Rewrite(ast.NodeTransformer):
         if node.id in self.defined:
             if node.id in self.path:
                 raise Mistake(f"the field `{node.id}` is defined by itself")
-            inner = _Rewrite(self.defined, self.text, (*self.path, node.id))
-            found: ast.AST = inner.visit(tree_of(self.defined[node.id]))
-            return (
-                found
-                if _path(found)
-                else ast.Call(ast.Name("_named", ast.Load()), [ast.Name("_e", ast.Load()), ast.Constant(node.id)], [])
+            if node.id not in self.ways:
+                inner = _Rewrite(self.defined, self.ways, self.text, (*self.path, node.id))
+                found = inner.visit(tree_of(self.defined[node.id]))
+                self.ways[node.id] = found if _path(found) else None
+            return self.ways[node.id] or ast.Call(
+                ast.Name("_named", ast.Load()), [ast.Name("_e", ast.Load()), ast.Constant(node.id)], []
             )
         return _get(ast.Name("_e", ast.Load()), ast.Constant(node.id))
 

@@ -118,6 +118,7 @@ class Ordering:
             reader.read(x) for x in (binding.order.loose, binding.order.sent, binding.order.received)
         )
         self.grouping, self.agreement = Grouping(binding, reader), Agreement(binding, reader)
+        self.by_time = False  # what the clocks leave open goes by time
         self.forgets = False  # a node that starts again may have forgotten what it knew of others
         self.sent: Callable[[Fields], list[Any]] | None = None
         self.received: Getter | None = None
@@ -128,7 +129,9 @@ class Ordering:
 
     def events(self, logs: Sequence[Iterable[Line]]) -> Iterator[Event]:
         """All events in one linear extension of the order."""
-        timed = self.kind == "time" or (self.binding.order.merge and len(logs) > 1)
+        merge = self.binding.order.merge and len(logs) > 1
+        timed = self.kind == "time" or (merge and self.kind == "file")
+        self.by_time = merge and self.kind == "clock" and not self.binding.order.shuffled
         streams = [self._placed(log, timed) for log in logs]
         ordered = self._merged(streams, timed) if timed or self.kind != "file" else (e for s in streams for e in s)
         ids: set[Any] = set()
@@ -148,6 +151,9 @@ class Ordering:
             e.node = _hashable(self.node(e.data))
             if self.kind == "clock":
                 e.clock = self._clock_of(e)
+                if self.by_time and isinstance(t := self.time(e.data), int | float):
+                    last = t
+                e.time = last
             elif timed:
                 e.time = last = self._time_of(e, last)
             yield e
@@ -179,6 +185,10 @@ class Ordering:
         known, live = Known(self), list(enumerate(streams))
         by_node = self.kind == "pairs" or self.binding.order.shuffled
         while True:
+            if self.by_time:  # what comes next in each file is there to be compared
+                for n, s in live:
+                    if not known.queues.get(n) and (found := next(s, None)) is not None:
+                        known.add(found, n)
             e = known.first()
             while e is None and live and known.waiting < PATIENCE:
                 for n, s in list(live):
@@ -277,9 +287,9 @@ class Known:
             self.carried.update(dict.fromkeys(self.order.sent(e.data), e.clock))
 
     def first(self) -> Event | None:
-        """Of the events that can happen next the one that was read first."""
+        """Of the events that can happen next the earliest, if there are times, that was read first."""
         heads = [q[0] for q in self.queues.values() if q]
-        return min((e for e in heads if self._able(e)), key=lambda e: e.seq, default=None)
+        return min((e for e in heads if self._able(e)), key=lambda e: (e.time, e.seq), default=None)
 
     def forced(self) -> Event | None:
         """The first for which something is missing that is nowhere in the log; else the first, though that stands later."""

@@ -220,7 +220,8 @@ class Reasons:
         """The steps that this process could take, or all, by name; of those that differ in a choice only the first, and of
         each action two."""
         found: dict[str, dict[str, str]] = {}
-        for label, _ in self.steps(c, e):
+        told = [a for a in self.instance.actions if a.name not in self.search.rules.untold]
+        for label, _ in self.steps(c, e, told):
             name = label.split(", choosing")[0]
             found.setdefault(name.split("(")[0], {}).setdefault(name, label)
         some = [label for alike in found.values() for label in list(alike.values())[:2]]

@@ -90,6 +90,10 @@ class Occasion:
     told: dict[Rec, int] = field(default_factory=dict)  # how many lines may be of such a message
 
 
+def _actions(plans: list[list[Item]]) -> set[str]:
+    return {c.action.name for plan in plans for item in plan for c in item.calls}
+
+
 class Rules:
     """All rules of a binding for one instance."""
 
@@ -107,6 +111,8 @@ class Rules:
             self.kinds.append(self._kind(Rule("receive", binding.receive.when, "receive")))
         self.quiet = [self._quiet(s) for s in binding.silent]
         self.last = self._last(binding.unlogged) if binding.unlogged.do else None
+        told = [p for k in self.kinds for p in k.plans] + [q.plan for q in self.quiet]
+        self.untold = _actions(self.last.plans if self.last else []) - _actions(told)
         if not self.kinds:
             raise Mistake(f"{binding.file}: it has no [[event]], so no line means anything", "see docs/guides/validate.md")
 

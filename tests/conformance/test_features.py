@@ -392,6 +392,16 @@ def test_files_are_merged_by_time_if_the_binding_says_so(run: Any) -> None:
     assert run(untimed[0][:2], IDS, RULES, "[order]\nmerge = true\n", head=head).exit == 0
 
 
+def test_what_clocks_leave_open_goes_by_time_if_the_binding_says_so(run: Any) -> None:
+    files = [[recv("b", "a", 0, 7, ts=3.0, vc={"b": 1})], [tell("a", "b", 0, 7, ts=2.0, vc={"a": 1})]]
+    order = "[order]\nby = 'clock'\nmerge = true\n"
+    for logs in (files, files[::-1]):
+        assert run(logs, RULES, order).exit == 0
+    assert run(files, RULES, order.replace("true", "false")).exit == 14
+    later = [[{**files[0][0], "ts": 1.0, "vc": {"a": 1, "b": 1}}], files[1]]
+    assert run(later, RULES, order).exit == 0  # clocks come first
+
+
 def test_what_lines_say_of_the_same_thing_is_the_same(run: Any) -> None:
     agree = "[[agree]]\nof = 'id'\nfield = 'what'\n"
     lines = [tell("a", "b", 0, 7, what=[1]), recv("b", "a", 0, 7), tell("a", "b", 0, 8, what=[2]), recv("b", "a", 0, 8, what=[2])]

@@ -147,6 +147,7 @@ class Member:
             autoTick=False, journalFile=str(c.folder / f"{self.name}.journal"), appendEntriesPeriod=0.05,
             raftMinTimeout=0.2, raftMaxTimeout=0.4, leaderFallbackTimeout=1.0,
             dynamicMembershipChange=False, commandsWaitLeader=True, appendEntriesUseBatch=c.batches, **self.compaction(),
+            commandsQueueSize=c.queue,
         )  # fmt: skip
         self.log.incarnation += ev == "restart"
         with self.log.step(ev) as step:
@@ -187,7 +188,7 @@ class Member:
     def call(self, cid: int) -> None:
         """A client's command, of which it wants to hear."""
         self.log.event("client_call", cid=cid)
-        self.replica.note(f"command {cid}", callback=lambda _, err: self.ops.append(["client_ret", cid, err]))
+        self.replica.note(self.cluster.text(cid), callback=lambda _, err: self.ops.append(["client_ret", cid, err]))
 
     def post(self) -> dict[str, Any]:
         found = {w: plain(w, self.replica.__dict__[n]) for n, w in WATCHED.items() if w not in ("leader", "votes")}
@@ -227,8 +228,18 @@ class Member:
 class Cluster:
     """The members, and the messages on their way, each pair's in order."""
 
-    def __init__(self, out: Any, folder: Path, seed: int, nodes: int = 3, compact: int = 0, batches: bool = True) -> None:
-        self.compact, self.batches = compact, batches
+    def __init__(
+        self,
+        out: Any,
+        folder: Path,
+        seed: int,
+        nodes: int = 3,
+        compact: int = 0,
+        batches: bool = True,
+        long: int = 0,
+        queue: int = 100_000,
+    ) -> None:
+        self.compact, self.batches, self.long, self.queue = compact, batches, long, queue
         self.out, self.folder, self.rng = out, folder, random.Random(seed)
         self.names = [f"n{i + 1}" for i in range(nodes)]
         self.queues: dict[tuple[str, str], deque[Any]] = {}
@@ -237,6 +248,10 @@ class Cluster:
         self.members: dict[str, Member] = {}
         for name in self.names:
             self.members[name] = Member(self, name)
+
+    def text(self, n: int) -> str:
+        """A command; some are long, so that they are sent in pieces."""
+        return f"command {n}".ljust(self.rng.randrange(self.long) if self.long and n % 4 == 0 else 0)
 
     def apart(self, a: str, b: str) -> bool:
         return (a in self.alone) != (b in self.alone)
@@ -265,7 +280,7 @@ class Cluster:
             elif leader and self.rng.random() < 0.2:
                 n += 1
                 with suppress(Exception):
-                    leader.replica.note(f"command {n}")
+                    leader.replica.note(self.text(n))
             if due and now > due[0][0] and leader:
                 due.pop(0)[1](leader, now)
             while self.back and now > self.back[0][0]:
@@ -301,9 +316,13 @@ def main() -> None:
     parser.add_argument("--clients", action="store_true", help="commands from clients of all nodes")
     parser.add_argument("--compact", type=int, default=0, help="entries from which on the log is compacted; 0: never")
     parser.add_argument("--no-batches", dest="batches", action="store_false", help="a leader sends each command at once")
+    parser.add_argument(
+        "--long", type=int, default=0, help="every fourth command has up to so many bytes (above 65,536 it is sent in pieces)"
+    )
+    parser.add_argument("--queue", type=int, default=100_000, help="so many commands may wait, others are refused")
     args = parser.parse_args()
     with args.out.open("w") as out, tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(out, Path(folder), args.seed, args.nodes, args.compact, args.batches)
+        cluster = Cluster(out, Path(folder), args.seed, args.nodes, args.compact, args.batches, args.long, args.queue)
         cluster.run(args.seconds, args.crashes, args.cuts, args.clients)
 
 
