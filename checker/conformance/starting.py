@@ -23,7 +23,10 @@ NODES = ("node", "nid", "server", "process", "host", "replica", "instance", "pid
 CLOCKS = ("vc", "clock", "vclock", "vector_clock")
 SENDERS = ("from", "src", "sender", "source")
 MESSAGES = ("msg", "message", "header", "meta")
-ARRIVALS = re.compile(r"recv|receiv|deliver|handle", re.I)
+RECEIVERS = ("to", "dst", "dest", "receiver", "target")
+IDS = ("mid", "msg_id", "message_id", "msgId", "id")
+ARRIVALS = re.compile(r"recv|receive[sd]?|deliver(?:s|ed)?|handle[sd]?|receiv", re.I)
+RETURNS = re.compile(r"restart|recover|reboot", re.I)
 MOST, FEW, MANY = 200_000, 12, 48  # lines; different values that are listed, and that are remembered
 
 
@@ -116,7 +119,18 @@ def starting(file: str, model: Model | None) -> str:
 
 def _head(f: Fields, file: str, model: Model | None) -> list[str]:
     top = [f"# A start, made from {f.n:,} lines of {file}. Lines with ? are guesses; docs/guides/validate.md has the rest."]
-    return [*top, f'spec = "{model.name}"' if model else '# spec = "NAME"', ""]
+    crashing = [f'"crash({p}) <= 10"' for p in _crashing(f, model)] if model else []
+    faults = [f"faults = [{', '.join(crashing)}]  # ?"] if crashing else []
+    return [*top, f'spec = "{model.name}"' if model else '# spec = "NAME"', *faults, ""]
+
+
+def _crashing(f: Fields, model: Model) -> list[str]:
+    """The processes of which some node starts again in the log."""
+    known = {_key(n): n for n, p in model.processes.items() if p.ident is None}
+    other = [n for n, p in model.processes.items() if p.ident is not None]
+    rows = [r for r in f.rows if f.event and isinstance(ev := _at(r, f.event), str) and RETURNS.match(ev)]
+    nodes = {_key(str(_at(r, f.node))) for r in rows} if f.node else set()
+    return sorted({p for n in nodes for p in ([known[n]] if n in known else other)})
 
 
 def _fields(f: Fields) -> list[str]:
@@ -129,19 +143,36 @@ def _fields(f: Fields) -> list[str]:
 
 
 def _sizes(f: Fields, model: Model | None) -> list[str]:
-    out = ["[sizes]"]
+    out, alone = ["[sizes]"], _alone(f, model)
     for name in model.sorts if model else []:
         close = _close(name, f)
         source = f.node if name in model.processes and f.node else close  # type: ignore[union-attr]
-        out.append(f'{name} = {{ from = "{source}" }}  # ?' if source else f"# {name} = …")
+        if source and source == f.node and alone:
+            others = [n for n in f.words(source) if n not in alone]
+            out.append(f"{name} = {_text(others)}  # ?")
+        else:
+            out.append(f'{name} = {{ from = "{source}" }}  # ?' if source else f"# {name} = …")
     for name in model.params if model else []:
         close = _close(name.removeprefix("max_"), f, MESSAGES) or _close(name.removeprefix("max_"), f)
         most = f"len({close})" if close and f.kinds[close]["list"] else close
         out.append(f'{name} = {{ max = "{most}", plus = 1 }}  # ?' if most else f"# {name} = …")
     process = next((p for p in model.processes if p in model.sorts), None) if model else None
     node = f.node or (_close(process, f) if process else None)
-    names = ["", "[names]", f'self = "{process} = {node}"' + ("" if f.node else "  # ?")] if process and node else []
+    which = f"{node} if {node} not in {_listed(alone)} else null" if alone else node
+    names = (
+        ["", "[names]", f'self = "{process} = {which}"' + ("" if f.node and not alone else "  # ?")] if process and node else []
+    )
     return [*out, *names, ""]
+
+
+def _alone(f: Fields, model: Model | None) -> list[str]:
+    """The nodes that are called like single processes: these have no identity, so `self` is not one of them."""
+    single = {_key(n) for n, p in (model.processes if model else {}).items() if p.ident is None}
+    return [n for n in (f.words(f.node) if f.node else ()) if _key(n) in single]
+
+
+def _listed(words: list[str]) -> str:
+    return "[" + ", ".join(f"'{w}'" for w in words) + "]"
 
 
 def _order(f: Fields) -> list[str]:
@@ -151,7 +182,7 @@ def _order(f: Fields) -> list[str]:
 
 def _after(f: Fields, model: Model | None) -> list[str]:
     """The variables of the spec with the fields that are called alike, or have their values."""
-    out, written = ["[after]"], dict[str, dict[str, str]]()
+    out, written, alone = ["[after]"], dict[str, dict[str, str]](), _alone(f, model)
     for name, v in (model.vars if model else {}).items():
         if v.ghost:
             continue
@@ -162,7 +193,16 @@ def _after(f: Fields, model: Model | None) -> list[str]:
             same = {_key(m): m for m in t.members}
             others = {w: same[_key(w)] for w in (f.words(close) if close else []) if _key(w) in same and w not in t.members}
             written.setdefault(t.name, {}).update(others)
+        whose = next((n for n in alone if v.process and _key(n) == _key(v.process)), None)
+        if (
+            close
+            and whose
+            and f.kinds[close].total() > sum(_at(r, f.node or "") == whose for r in f.rows if _at(r, close) is not None)
+        ):
+            close = f"{close} if {f.node} == '{whose}' else missing"
         out.append(f'"{left}" = "{close}"  # ?' if close else f'# "{left}" = "…"')
+    single = {_key(n): n for n, p in (model.processes if model else {}).items() if p.ident is None}
+    written |= {single[_key(w)]: {w: single[_key(w)]} for w in _alone(f, model) if w != single[_key(w)]}
     for t_name, others in written.items():
         rows = [f'{_text(w)} = "{m}"' for w, m in others.items()]
         out += ["", f"[values.{t_name}]", *rows] if rows else []
@@ -189,13 +229,36 @@ def _messages(f: Fields, model: Model | None) -> list[str]:
     arrivals = [ev.replace('"', "'") for ev in f.events() if ARRIVALS.match(ev.strip('"'))]
     when = f"{f.event} in [{', '.join(arrivals)}]" if arrivals else f"has({where})"
     doubt = "" if arrivals else " if such lines receive it; what they send belongs into [send]"
-    out = ["[receive]", f'when = "{when}"  # ?{doubt}', f'message = "{where}"', *_sender(f, where, inside)]
+    send, mid = _sends(f) if arrivals else ([], [])
+    out = [*send, "[receive]", f'when = "{when}"  # ?{doubt}', f'message = "{where}"', *mid, *_sender(f, where, inside)]
     for w in hits:
         out += ["", f"[message.{called[_key(w)]}]", f"when = \"{kind} == '{w}'\""]
         for n, _ in model.messages[called[_key(w)]].payload.fields:  # type: ignore[union-attr]
             close = next((p for p in inside if _key(p.rsplit(".", 1)[-1]) == _key(n)), None)
             out += [] if n in inside else [f'{n} = "{close}"  # ?' if close else f'# {n} = "…"']
     return [*out, ""]
+
+
+def _sends(f: Fields) -> tuple[list[str], list[str]]:
+    """[send] of a log whose lines have a list of what they sent and to whom, as `EventLog` writes it; and the id that the line
+    has that receives it."""
+    for p in f.count:
+        rows = [x for r in f.rows if isinstance(xs := _at(r, p), list) for x in xs]
+        if not rows or not all(isinstance(x, dict) for x in rows):
+            continue
+        have = set.intersection(*(set(x) for x in rows))
+        to, what, mid = (next((n for n in names if n in have), None) for names in (RECEIVERS, MESSAGES, IDS))
+        if to:
+            out = [
+                "[send]",
+                f'each = "get({p}, [])"  # ?',
+                'as = "s"',
+                f'message = "s{"." + what if what else ""}"',
+                f'to = "s.{to}"',
+            ]
+            named = [f'id = "s.{mid}"'], [f'id = "{mid}"']
+            return ([*out, *named[0], ""], named[1]) if mid and mid in f.count else ([*out, ""], [])
+    return [], []
 
 
 def _sender(f: Fields, where: str, inside: list[str]) -> list[str]:
@@ -211,12 +274,19 @@ def _events(f: Fields, model: Model | None) -> list[str]:
     """A rule for each kind of event, with the actions and handlers that are called alike."""
     out: list[str] = []
     steps: dict[str, str] = {}
+    arrivals = any(ARRIVALS.fullmatch(ev.strip('"')) for ev in f.events())
     for a in model.actions if model else []:
         steps[_key(a.receive.message if a.receive else a.name)] = "receive" if a.receive else a.name
     for ev, n in f.events().most_common():
         when = f"{f.event} == {ev}".replace('"', "'")
         close = get_close_matches(_key(ev), steps, 3, 0.5)
         do = " | ".join(dict.fromkeys(steps[c] for c in close))
+        if ARRIVALS.fullmatch(ev.strip('"')):
+            do = "receive"
+        elif arrivals:
+            do = " | ".join(x for x in do.split(" | ") if x != "receive")
+        if model and _key(ev) not in steps and RETURNS.match(ev.strip('"')):
+            do = " | ".join(f"crash {p}" for p in _crashing(f, model))
         out += ["[[event]]", f"# {n:,} lines", f'when = "{when}"', f'do = "{do}"  # ?' if do else '# do = "…"', ""]
     if not f.event:
         out += ["[[event]]", 'when = "true"', '# do = "…"', ""]

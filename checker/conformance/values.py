@@ -155,7 +155,7 @@ class Decoder:
     def _hint(self, name: str | None, j: Any, known: Any) -> str:
         close = nearest(text_of(j), known)
         listed = ", ".join(list(known)[:12]) + (" …" if len(known) > 12 else "")
-        return close or f"there are {listed}; `[values.{name}]` says what is written otherwise"
+        return f"{close or f'there are {listed}'}; `[values.{name}]` says what is written otherwise"
 
     def _structure(self, t: Type, j: Any) -> Value:
         match t:

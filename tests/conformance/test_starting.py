@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from checker.cli import run
+from checker.conformance import EventLog
 from checker.conformance.binding import parse
 
 TRACES = Path(__file__).parents[2] / "traces"
@@ -105,3 +106,27 @@ def test_a_binding_that_says_nothing_is_told_so(tmp_path: Path, capsys: Any) -> 
     binding.write_text("[sizes]\nRM = ['a']\n[[event]]\nwhen = 'true'\n")
     assert run(["validate", "two_phase_commit", str(log), "--binding", str(binding)]) == 0
     assert "nothing was held against the spec" in capsys.readouterr().out
+
+
+def test_what_the_helper_writes_needs_nothing_added(tmp_path: Path, capsys: Any) -> None:
+    """A log of `EventLog`, with a node that is a single process, in which that starts again."""
+    file, binding = tmp_path / "log.ndjson", tmp_path / "binding.toml"
+    with file.open("w") as out:
+        tm, rms = EventLog("tm", out), [EventLog(f"rm{i}", out) for i in (1, 2)]
+        tm.event("restart", state="init")
+        headers = []
+        for rm in rms:
+            with rm.step("prepare", state="prepared") as step:
+                headers.append(step.send("tm", {"type": "prepared", "rm": rm.node}))
+        for header in headers:
+            tm.event("recv", received=header, msg={"type": "prepared", "rm": header["src"]}, state="init")
+        with tm.step("decide", state="done_commit") as step:
+            header = step.send("rm1", {"type": "commit"})
+        rms[0].event("recv", received=header, msg={"type": "commit"}, state="committed")
+    assert run(["new", "--binding", str(file), "--spec", "two_phase_commit", "-o", str(binding)]) == 0
+    found = tomllib.loads(binding.read_text())
+    assert found["faults"] == ["crash(TM) <= 10"] and found["values"]["TM"] == {"tm": "TM"} and found["receive"]["id"] == "mid"
+    assert run(["validate", "two_phase_commit", str(file), "--binding", str(binding)]) == 0
+    file.write_text(file.read_text().replace('"src":"rm2","mid":"rm2.0.1"', '"src":"rm2","mid":"rm1.0.1"'))
+    assert run(["validate", "two_phase_commit", str(file), "--binding", str(binding)]) == 14
+    assert "Traceback" not in capsys.readouterr().err
