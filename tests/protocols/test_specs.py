@@ -15,6 +15,7 @@ import pytest
 import checker
 from checker import Model, Result, Verdict
 from checker.core.model import InstanceDecl
+from checker.engines.native import compile
 from checker.engines.native.run import Exploration
 from checker.engines.python.explore import Explorer, key
 from checker.language.format import format_text
@@ -70,6 +71,13 @@ def measured(plain: Result, reduced: Result) -> dict[str, int | None]:
         "orbits": reduced.distinct_states,
         "length": length,
     }
+
+
+@pytest.fixture(autouse=True)
+def compiled_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sooner than usual: half the time here goes to machine code that runs for some milliseconds.  Where TLC is the witness of
+    the same instances (`exports/`), they are compiled as usual."""
+    monkeypatch.setattr(compile, "LONG", 6_000)
 
 
 @pytest.mark.parametrize(("name", "instance"), instances())
