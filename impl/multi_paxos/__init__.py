@@ -14,25 +14,40 @@ def pulse(state: dict[str, Any]) -> int | None:
     return state["ballot"] if state.get("phase") == "leading" else None
 
 
-def led(state: dict[str, Any], me: Any, heard: dict[Any, Any]) -> bool:
-    """Does a proposer lead, this one or one with a higher ballot?  One that is left with too much that is not accepted, or with
-    a gap before what is, leads no more."""
+def waits(state: dict[str, Any]) -> Any:
+    """The slots of which a leader does not know that its proposals are chosen, in order."""
+    return state["entries"].other(None, 0, state["next"] - 1)
+
+
+def stuck(state: dict[str, Any], before: dict[str, Any] | None) -> bool:
+    """Does a leader still wait for all that it waited for?"""
+    if not before or before["ballot"] != state["ballot"]:
+        return False
+    slots = waits(before)
+    return bool(slots) and set(slots) <= set(waits(state))
+
+
+def in_time(state: dict[str, Any], me: Any, heard: dict[Any, Any], before: dict[str, Any] | None) -> bool:
+    """Is what a leader waits for first no longer what it was lately?"""
+    now = waits(state)
+    return not (now and before and before["ballot"] == state["ballot"] and waits(before)[:1] == now[:1])
+
+
+def led(state: dict[str, Any], me: Any, heard: dict[Any, Any], before: dict[str, Any] | None) -> bool:
+    """Does a proposer lead, this one or one with a higher ballot?  One whose proposals are not accepted leads no more."""
     ballot = -1 if state["ballot"] is None else state["ballot"]
     if any(b is not None and b > ballot for b in heard.values()):
         return True
-    open_ = state["entries"].other(None, 0, state["next"] - 1)
-    return state["phase"] == "leading" and len(open_) <= FEW and (not open_ or open_[-1] - open_[0] < len(open_))
-
-
-FEW = 4  # so many proposals are under way when all is well
+    return state["phase"] == "leading" and not stuck(state, before)
 
 
 PROTOCOL = Protocol(
     timers={
-        "Begin": Timer(0.5, 1.5, resets=("Begin",), unless=led),
+        "Begin": Timer(0.5, 1.5, resets=("Begin", "on Promise"), unless=led),
+        "Again": Timer(0.05, 0.1, given=lambda state, ids, rng: {"s": (waits(state) or [0])[0]}, unless=in_time),
         "Miss": Timer(0.1, 0.2),
     },
-    sizes={"ballots": 1 << 40, "slots": 1 << 40, "Command": VALUES},
+    sizes={"ballots": 1 << 40, "slots": 1 << 40, "repeats": True, "Command": VALUES},
     pulse=pulse,
     service=Service(
         "Propose", "c", "Command", lambda state, me: state["phase"] == "leading", Entries("log", None, 0), replica="Replica"

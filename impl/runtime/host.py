@@ -84,6 +84,7 @@ class Host:
         self.replica = Replica(service, self.core.process) if service else None
         self.links = {n: Link(n, deque(), asyncio.Event()) for n in endpoints if n != address.name}
         self.timers: dict[str, asyncio.TimerHandle] = {}
+        self.lately: dict[str, dict[str, Any]] = {}  # the variables when an action was last due
         self.counts: Counter[str] = Counter()
         self.fault: SpecFault | None = None
         self.failure: str | None = None
@@ -258,8 +259,8 @@ class Host:
 
     def _tick(self, name: str) -> None:
         self._arm(name)
-        unless = self.plan.protocol.timer(name).unless
-        if unless and unless(self.core.state, self.address.identity, self._heard()):
+        unless, before, self.lately[name] = self.plan.protocol.timer(name).unless, self.lately.get(name), self.core.state
+        if unless and unless(self.core.state, self.address.identity, self._heard(), before):
             return
         for known in self.core.ways(name, self.plan.protocol.timer(name)):
             ready = self.core.attempt(name, known)

@@ -20,8 +20,9 @@ class Timer:
     """When an action is tried: a random time between `low` and `high` seconds after it was last tried, or after one of
     `resets` happened (names of actions and handlers).  `eager`: as soon as it is enabled instead.  `each`: with every value of
     its parameters (else with some for which it is enabled).  `given`: names some of them, by the variables of the node, the
-    identities of its process and a source of chance.  `unless`: not now, by the variables of the node, its identity, and what
-    it has heard of each other node of its kind lately (`Protocol.pulse`): a failure detector, on which nothing safe depends."""
+    identities of its process and a source of chance.  `unless`: not now, by the variables of the node, its identity, what
+    it has heard of each other node of its kind lately (`Protocol.pulse`), and the variables when the action was last due (None:
+    it was not): a failure detector, on which nothing safe depends."""
 
     low: float = 0.05
     high: float = 0.15
@@ -29,7 +30,7 @@ class Timer:
     eager: bool = False
     each: bool = False
     given: Callable[[dict[str, Any], tuple[Any, ...], Random], dict[str, Any]] | None = None
-    unless: Callable[[dict[str, Any], Any, dict[Any, Any]], bool] | None = None
+    unless: Callable[[dict[str, Any], Any, dict[Any, Any], dict[str, Any] | None], bool] | None = None
 
 
 EAGER = Timer(eager=True)

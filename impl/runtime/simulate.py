@@ -43,6 +43,7 @@ class Node:
     kept: list[Envelope] = field(default_factory=list)
     replica: Replica | None = None
     timers: dict[str, int] = field(default_factory=dict)  # action → number of the timer that counts
+    lately: dict[str, dict[str, Any]] = field(default_factory=dict)  # action → the variables when it was last due
 
 
 @dataclass
@@ -243,8 +244,8 @@ class Simulation:
         if node.core is None or node.timers.get(name) != number:
             return
         self._arm(node, name)
-        unless = self.plan.protocol.timer(name).unless
-        if unless and unless(node.core.state, node.address.identity, self._heard(node)):
+        unless, before, node.lately[name] = self.plan.protocol.timer(name).unless, node.lately.get(name), node.core.state
+        if unless and unless(node.core.state, node.address.identity, self._heard(node), before):
             return
         for known in node.core.ways(name, self.plan.protocol.timer(name)):
             if node.core is None or node.writing:
@@ -329,6 +330,7 @@ class Simulation:
         core, writing = node.core, node.writing
         assert core is not None
         node.core = node.writing = node.replica = None
+        node.lately.clear()
         inbox = core.inbox if self.reliable else []
         if writing and self.rng.random() < self.faults.torn:
             self._done(node, writing, out=self.reliable)  # what a reliable network sends is in the same transaction

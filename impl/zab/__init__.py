@@ -24,7 +24,7 @@ def pulse(state: dict[str, Any]) -> list[Any]:
     return [None if leader is None else leader.index, state["current_epoch"], state["phase"]]
 
 
-def followed(state: dict[str, Any], me: Any, heard: dict[Any, Any]) -> bool:
+def followed(state: dict[str, Any], me: Any, heard: dict[Any, Any], _: dict[str, Any] | None) -> bool:
     """Is this server in phase 3, and hears that its leader is, or as a leader that a majority follows it?"""
     leader, same = state["leader"], pulse(state)
     if state["phase"] != "broadcast":
