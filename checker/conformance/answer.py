@@ -60,7 +60,10 @@ class Answer:
         }
 
     def warnings(self) -> list[str]:
-        return [*self.result.warnings, *self.coverage.warnings()]
+        gaps = self.result.search.order.gaps if self.result.verdict == "accept" else []
+        more = f" (and {len(gaps) - 1:,} more such places)" if len(gaps) > 1 else ""
+        missing = [f"{gaps[0]}: are lines missing?{more}"] if gaps else []
+        return [*self.result.warnings, *missing, *self.coverage.warnings()]
 
     def silent(self) -> tuple[int, ...]:
         """How many silent steps of each kind the explanation with the fewest took."""

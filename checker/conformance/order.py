@@ -119,6 +119,7 @@ class Ordering:
         )
         self.grouping, self.agreement = Grouping(binding, reader), Agreement(binding, reader)
         self.by_time = False  # what the clocks leave open goes by time
+        self.gaps: list[str] = []  # lines before which, by its clock, a line of the node is missing
         self.forgets = False  # a node that starts again may have forgotten what it knew of others
         self.sent: Callable[[Fields], list[Any]] | None = None
         self.received: Getter | None = None
@@ -278,6 +279,8 @@ class Known:
         node, count = str(e.node), e.clock[str(e.node)]
         if count <= self.last.get(node, -1):
             e.early = f"the vector clock of {node} does not go on: it is {count}, and was {self.last[node]} before"
+        elif (before := self.last.get(node)) is not None and count > before + 1:
+            self.order.gaps.append(f"{e.place}: the vector clock of {node} is {count}, and was {before} in its line before")
         if not self.order.forgets:
             e.early = e.early or _forgot(e.clock, self.clocks.get(node, {}), "as before")
         self.last[node], self.clocks[node] = count, e.clock

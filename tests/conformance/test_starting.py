@@ -127,6 +127,12 @@ def test_what_the_helper_writes_needs_nothing_added(tmp_path: Path, capsys: Any)
     found = tomllib.loads(binding.read_text())
     assert found["faults"] == ["crash(TM) <= 10"] and found["values"]["TM"] == {"tm": "TM"} and found["receive"]["id"] == "mid"
     assert run(["validate", "two_phase_commit", str(file), "--binding", str(binding)]) == 0
+    assert "warning" not in capsys.readouterr().out.replace("warning: `ready", "")
+    lines = file.read_text().splitlines(True)
+    file.write_text("".join(lines[:3] + lines[4:5]))  # what the node heard is not told, and not contradicted
+    assert run(["validate", "two_phase_commit", str(file), "--binding", str(binding)]) == 0
+    assert "the vector clock of tm is 3, and was 1 in its line before: are lines missing?" in capsys.readouterr().out
+    file.write_text("".join(lines))
     file.write_text(file.read_text().replace('"src":"rm2","mid":"rm2.0.1"', '"src":"rm2","mid":"rm1.0.1"'))
     assert run(["validate", "two_phase_commit", str(file), "--binding", str(binding)]) == 14
     assert "Traceback" not in capsys.readouterr().err
