@@ -299,7 +299,7 @@ def test_random_specs(text: str) -> None:
 @pytest.mark.parametrize("chunk", range(2))
 def test_many_random_specs(chunk: int) -> None:
     @seed(chunk)
-    @settings(COMMON, max_examples=500, phases=[Phase.generate])
+    @settings(COMMON, max_examples=250, phases=[Phase.generate])
     @given(specs())
     def run(text: str) -> None:
         compare(text)
