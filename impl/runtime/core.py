@@ -94,9 +94,6 @@ class Core:
     def offer(self, envelope: Envelope) -> None:
         """A message has arrived."""
         self.inbox.append(envelope)
-        if self.plan.network == "set" and len(self.inbox) > WAITING:
-            self.stale -= self.stale > 0
-            del self.inbox[0]
 
     def poll(self) -> Ready | None:
         """Handles the first message that can be; None if nothing that is here can be."""
@@ -114,6 +111,8 @@ class Core:
                     return self.poll()
             if self.plan.network == "fifo":
                 held.add(e.source)
+        if self.plan.network == "set" and len(self.inbox) > WAITING:
+            del self.inbox[:-WAITING]
         self.stale = len(self.inbox)
         return None
 

@@ -38,6 +38,7 @@ from impl.runtime.wire import DECODER, ENCODER, BadFrame, frame, pack, read_fram
 
 LISTENS = 3.0  # seconds in which a port gets free that was in use: of a node that is just being stopped
 PENDING = 1000  # so many messages wait for a connection of a set network
+UNSENT = 1 << 20  # and so many to be sent by one, as a step may send many
 RETRY = 0.05, 1.0  # seconds until a broken connection is tried again: at first, at most
 
 PULSE, PULSE_LASTS = 0.1, 0.4  # seconds between two pulses; until one is too old
@@ -400,7 +401,7 @@ class Host:
         link = self.links[e.target]
         if not self.reliable:
             link.waiting.append(frame([0, self._body(e)]))
-            if len(link.waiting) > PENDING:
+            if len(link.waiting) > (UNSENT if link.writer else PENDING):
                 link.waiting.popleft()
         link.wake.set()
 

@@ -9,6 +9,7 @@ import pytest
 
 from checker import load
 from checker.core.meaning import Fault
+from checker.core.types import Rec
 from checker.language import load_model
 from checker.source import Source
 from impl.runtime.core import WAITING, Core, Envelope, SpecFault
@@ -64,6 +65,16 @@ def test_a_set_network_forgets_what_nobody_takes() -> None:
         core.offer(envelope(n, "Proposer-0", "Acceptor1", "Prepare", 0, sender=0))
         assert core.poll() is None
     assert len(core.inbox) == WAITING
+
+
+def test_what_has_not_been_looked_at_is_not_forgotten() -> None:
+    """However much arrives at once."""
+    core = core_of("multi_paxos", "Acceptor1")
+    for n in range(4 * WAITING):
+        core.offer(envelope(n, "Proposer-0", "Acceptor1", "Accept", 0, n, Rec("Entry", (None,)), sender=0))
+    while core.poll():
+        pass
+    assert all(core.state["votes"][n] is not None for n in range(4 * WAITING))
 
 
 QUEUE = """network fifo capacity 3

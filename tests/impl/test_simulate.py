@@ -13,7 +13,11 @@ import pytest
 
 from checker import load
 from checker.core.local import obstacles
+from checker.core.types import Rec, Sparse
 from checker.library import shipped
+from impl.runtime.faults import parse_faults
+from impl.runtime.plan import make_plan
+from impl.runtime.simulate import Node, Simulation
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -92,3 +96,22 @@ def test_a_seed_is_a_run_byte_for_byte(tmp_path: Path) -> None:
 
 def test_another_seed_is_another_run(simulate: Any) -> None:
     assert simulate("paxos", seed=1)[1] != simulate("paxos", seed=2)[1]
+
+
+def test_a_new_leader_has_a_long_log_accepted_again() -> None:
+    """All that it proposes again, which is more than a node keeps of what nobody takes, is accepted."""
+    plan = make_plan(load("multi_paxos"), None, 3)
+    run, length = Simulation(plan, 1, parse_faults(""), clients=2), 1200
+    entry = Rec("Entry", (None,))
+    full = {"votes": Sparse(None, {s: Rec("Vote", (0, entry)) for s in range(length)}), "log": (entry,) * length}
+    start = run.start
+
+    def begin(node: Node) -> None:
+        start(node)
+        assert node.core
+        last = {"ballot": node.address.identity}
+        node.core.state = {v: {**full, **last}.get(v, x) for v, x in node.core.state.items()}
+
+    run.start = begin  # type: ignore[method-assign]
+    counts = run.run(5).counts
+    assert counts["on Accept"] > 2 * length and counts["Begin"] == 1 and counts["return"] > 10
