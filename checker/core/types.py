@@ -117,33 +117,78 @@ class Map(dict[Value, Value]):
 
 
 class Sparse(Map):
-    """A map whose keys are the numbers of a vast range: it lists those that go elsewhere than `rest`, where all others go."""
+    """A map whose keys are the numbers of a vast range: it lists those that go elsewhere than `rest`, where all others go.
 
-    __slots__ = ("rest",)
+    They are in two layers.  A new map copies only the upper one, which is put into the lower one when it has about as many keys
+    as the square root of that."""
+
+    __slots__ = ("_count", "_listed", "_lower", "_upper", "rest")
 
     rest: Value
+    _listed: dict[Value, Value]
 
     def __init__(self, rest: Value, pairs: Any = ()) -> None:
-        super().__init__((k, x) for k, x in (pairs.items() if isinstance(pairs, Mapping) else pairs) if x != rest)
         self.rest = rest
+        self._lower = {k: x for k, x in (pairs.items() if isinstance(pairs, Mapping) else pairs) if x != rest}
+        self._upper: dict[Value, Value] = {}
+        self._count = len(self._lower)
+
+    @property
+    def listed(self) -> dict[Value, Value]:
+        """The keys that go elsewhere."""
+        try:
+            return self._listed
+        except AttributeError:
+            self._listed = self._merged(self._upper) if self._upper else self._lower
+        return self._listed
+
+    def _merged(self, upper: dict[Value, Value]) -> dict[Value, Value]:
+        found = {**self._lower, **upper}
+        for k, x in upper.items():
+            if x == self.rest:
+                del found[k]
+        return found
 
     def __missing__(self, key: Value) -> Value:
-        return self.rest
+        return self._upper[key] if key in self._upper else self._lower.get(key, self.rest)
 
     def get(self, key: Value, _: Any = None) -> Value:
         return self[key]
 
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.listed)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, key: object) -> bool:
+        return bool(self[key] != self.rest)
+
+    def keys(self) -> Any:
+        return self.listed.keys()
+
+    def values(self) -> Any:
+        return self.listed.values()
+
+    def items(self) -> Any:
+        return self.listed.items()
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sparse) and self.rest == other.rest and dict.__eq__(self, other)
+        if not isinstance(other, Sparse):
+            return False
+        for one, old in ((self, other), (other, self)):
+            if (key := one._only(old)) is not None:
+                return bool(one[key] == old[key])
+        return bool(self.rest == other.rest and self.listed == other.listed)
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash((self.rest, super().__hash__()))
 
     def __repr__(self) -> str:
-        return f"Sparse({self.rest!r}, {dict(self)!r})"
+        return f"Sparse({self.rest!r}, {self.listed!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sparse, (self.rest, dict(self))
+        return Sparse, (self.rest, self.listed)
 
     def new(self, old: Map) -> list[tuple[Value, Value]]:
         if (key := self._only(old)) is not None:
@@ -154,23 +199,24 @@ class Sparse(Map):
         return super().image() | {self.rest}
 
     def among(self, new: Mapping[Value, Value]) -> Map:
-        return self.set(*next(iter(new.items()))) if len(new) == 1 else Sparse(self.rest, {**self, **new})
+        return self.set(*next(iter(new.items()))) if len(new) == 1 else Sparse(self.rest, {**self.listed, **new})
 
     def set(self, key: Value, value: Value) -> Map:
-        found = Sparse.__new__(Sparse)
-        dict.__init__(found, self)
-        found.rest = self.rest
-        if value != self.rest:
-            dict.__setitem__(found, key, value)
-        elif key in self:
-            dict.__delitem__(found, key)
-        if len(self) >= MANY:
-            found._made = ((ref(self), key), *getattr(self, "_made", ())[:2])
+        if self[key] is value:
+            return self
+        found = Sparse(self.rest)
+        found._lower, found._upper = self._lower, {**self._upper, key: value}
+        if value == self.rest and key not in self._lower:
+            del found._upper[key]
+        elif len(found._upper) ** 2 > len(self._lower) + MANY:
+            found._lower, found._upper = found._merged(found._upper), {}
+        found._count = self._count + (value != self.rest) - (key in self)
+        found._made = ((ref(self), key), *getattr(self, "_made", ())[:2])
         return found
 
     def other(self, value: Value, lo: int, hi: int) -> Sequence[int]:
         """As of any map, or more: all, where it is not the `rest` that goes there."""
-        return sorted([k for k in self if lo <= k <= hi]) if self.rest == value else range(lo, hi + 1)
+        return sorted([k for k in self.listed if lo <= k <= hi]) if self.rest == value else range(lo, hi + 1)
 
 
 class Bag(Mapping[Value, int]):

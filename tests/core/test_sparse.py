@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -123,3 +124,18 @@ def test_steps_are_the_same(always: Any, compiled: bool) -> None:
     sparse = reached()
     always()
     assert sparse == reached()
+
+
+def test_it_is_the_map_that_it_stands_for_however_it_was_made() -> None:
+    """One made from the other in every way: also when what is new is put to the rest of what is listed."""
+    rng = Random(2)
+    known = [(Sparse(None), dict[int, int]())]
+    for _ in range(1500):
+        m, d = rng.choice(known[-3:])
+        key, value = rng.randrange(40), rng.choice((None, 0, 1, 2))
+        known.append((m.set(key, value), {k: x for k, x in {**d, key: value}.items() if x is not None}))  # type: ignore[arg-type]
+        del known[: -rng.randrange(3, 9)]
+        (m, d), (n, e) = rng.choice(known), rng.choice(known)
+        assert dict(m) == d and len(m) == len(d) and all(m[k] == d.get(k) and (k in m) == (k in d) for k in range(41))
+        assert (m == n) == (d == e) and m == Sparse(None, d) and hash(m) == hash(Sparse(None, d))
+        assert dict(m.new(n)) == {k: d.get(k) for k in {*d, *e} if d.get(k) != e.get(k)}
