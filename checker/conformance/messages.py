@@ -9,13 +9,14 @@ is M.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from checker.conformance.binding import Binding
 from checker.conformance.fields import MISSING, Fields, Getter, Reader, key_of
 from checker.conformance.order import Event
-from checker.conformance.values import Decoder
+from checker.conformance.values import Decoder, Unreadable
 from checker.core.bind import Instance, Message
 from checker.core.types import Rec, Type, Value
 from checker.settings import Mistake, nearest
@@ -37,22 +38,41 @@ class Pattern:
         return Rec(self.message.name, tuple(self.known[i] for i in range(n))) if len(self.known) == n else None
 
 
+Who = frozenset[Value] | None  # the identities that a name may be; None: nobody says, or it is none
+
+
+class Letter(Rec):
+    """A message with what the log says of the two ends of it where the spec does not: a message to all has no receiver."""
+
+    to: Who = None
+    sender: Value = None
+
+    @staticmethod
+    def of(m: Rec, to: Who, sender: Value) -> Letter:
+        found = Letter(m.name, m.values)
+        found.to, found.sender = to, sender
+        return found
+
+
 @dataclass
 class Received:
-    """The message that an event received, as far as it says."""
+    """The message that an event received, as far as it says.  `sender`: where the spec's message has none."""
 
     patterns: list[Pattern]
     id: Any
     open: bool
+    sender: Who = None
 
 
 @dataclass
 class SentLine:
-    """A message that an event sent, as far as it says.  `lost`: on the way, as the sender knows."""
+    """A message that an event sent, as far as it says.  `lost`: on the way, as the sender knows.  `to`: where the spec's message
+    has no receiver."""
 
     patterns: list[Pattern]
     id: Any
     lost: bool
+    to: Who = None
 
 
 class Messages:
@@ -67,6 +87,8 @@ class Messages:
                 what = f"{instance.model.name} has no message `{name}`"
                 raise binding.mistake(what, f"message.{name}", nearest(name, known))
         self.kinds = {n: self._kind(n, m) for n, m in instance.messages.items()}
+        self.parties = {n: self._parties(n) for n in instance.messages}
+        self.anybody = self._parties(None)
         s, r = binding.send, binding.receive
         self.each, self.sent_message, self.lost = self._field(s.each), self._field(s.message), self._field(s.lost)
         self.sent_id, self.sent_to = self._maybe(s.id), self._maybe(s.to)
@@ -78,6 +100,10 @@ class Messages:
         )
         self.sends = s.each != "[]"
         self.paired = self.sends and s.id is not None and r.id is not None
+        kinds = instance.messages.values()
+        self.letters = self.paired and (
+            (s.to is not None and not all(m.to for m in kinds)) or (r.sender is not None and not all(m.sender for m in kinds))
+        )
 
     def _field(self, text: Any) -> Getter:
         try:
@@ -112,7 +138,10 @@ class Messages:
             for p in patterns:
                 self._end(e, p, p.message.sender, -1, self.sender(e.data), str(self.binding.receive.sender))
         mid = key_of(self.id(e.data)) if self.id else MISSING
-        return Received(patterns, mid, self.binding.receive.open) if patterns else None
+        sender = (
+            self._who(self.anybody, self.sender(e.data)) if self.sender and not any(p.message.sender for p in patterns) else None
+        )
+        return Received(patterns, mid, self.binding.receive.open, sender) if patterns else None
 
     def sent(self, e: Event) -> list[SentLine] | None:
         """What an event says of the messages it sent; None: it says nothing of them."""
@@ -127,13 +156,29 @@ class Messages:
             patterns = self._patterns(e, self.sent_message(data))
             if not patterns:
                 continue
+            to: Who = None
             if self.sent_to is not None:
                 for p in patterns:
                     at = len(p.message.payload.fields)
                     self._end(e, p, p.message.to, at, self.sent_to(data), str(self.binding.send.to))
+                if self.paired and not any(p.message.to for p in patterns):
+                    to = self._who(set().union(*(self.parties[p.message.name] for p in patterns)), self.sent_to(data))
             mid = key_of(self.sent_id(data)) if self.sent_id else MISSING
-            out.append(SentLine(patterns, mid, bool(self.lost(data))))
+            out.append(SentLine(patterns, mid, bool(self.lost(data)), to))
         return out
+
+    def _parties(self, message: str | None) -> set[Type]:
+        """The types of those who receive a message (None: of all processes)."""
+        actions = [a for a in self.instance.actions if a.params and a.params[0][0] == "self"]
+        return {a.params[0][1] for a in actions if message is None or (a.receive and a.receive.message == message)}
+
+    def _who(self, types: set[Type], raw: Any) -> Who:
+        """Whom a field names, where it need not name anybody."""
+        found = set()
+        for t in types if raw is not MISSING else ():
+            with suppress(Unreadable):
+                found.add(self.decoder.read(t, raw))
+        return frozenset(found) or None
 
     def _patterns(self, e: Event, data: Any) -> list[Pattern]:
         if not isinstance(data, dict):

@@ -26,7 +26,7 @@ from checker.settings import Mistake
 from checker.stuck import run
 from checker.verdict import Step
 
-RANK = ("foreign", "property", "after", "sent", "twice", "fault", "blocked", "received", "before", "late")
+RANK = ("foreign", "property", "after", "sent", "twice", "fault", "blocked", "astray", "received", "before", "late")
 
 
 def obstacle(explainer: Explainer, stop: Any) -> str:
@@ -82,6 +82,8 @@ class Reasons:
                 yield f"{self._label(n.call, n.what[0])}: the spec has a fault here: {fault.text} ({self._place(fault.node)})"
             case "received":
                 yield self._received(n)
+            case "astray":
+                yield self._astray(n)
             case "sent":
                 yield self._sent(n)
             case "twice":
@@ -162,6 +164,14 @@ class Reasons:
             return f"{who}no message {self._pattern(r.patterns[0])}{named} is on its way here"
         there = self.display.message(known)
         return f"{who}the message {r.id} on its way is {there}, but the log says {self._pattern(r.patterns[0])}"
+
+    def _astray(self, n: Note) -> str:
+        r, m, to, sender = n.what
+        ends = [f"was sent to {' or '.join(sorted(map(self.value, to)))}, and another receives it"] if to else []
+        ends += (
+            [f"was sent by {self.value(m.sender)}, but the log says by {' or '.join(map(self.value, sender))}"] if sender else []
+        )
+        return f"the message {r.id}, {self.display.message(m)}, {', and '.join(ends)}"
 
     def _sent(self, n: Note) -> str:
         lines, sent = n.what

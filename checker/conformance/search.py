@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from checker.conformance.fields import MISSING
-from checker.conformance.messages import SentLine
+from checker.conformance.messages import Letter, SentLine, Who
 from checker.conformance.order import Event, Ordering
 from checker.conformance.pairs import Added, Copy, Pairs
 from checker.conformance.phrases import put
@@ -242,7 +242,7 @@ class Search:
             return
         if not self._agree(c, o.before, o, c.state, "before"):
             return
-        if o.received and o.received.patterns and self.machine.hollow and not self._paired(c, o):
+        if o.received and o.received.patterns and not self._paired(c, o):
             return
         for plan in o.kind.plans:
             for p in self._plays(c, Played(c.state), plan, 0, o, False):
@@ -387,15 +387,22 @@ class Search:
     # ── messages ──
 
     def _paired(self, c: Config, o: Occasion) -> bool:
-        """Is the message with this id on its way, and is it what the event says?"""
-        assert o.received
-        if o.received.open or o.received.id is MISSING:
+        """Is the message with this id on its way, is it what the event says, and between whom?"""
+        r, me = o.received, o.env.get("self")
+        assert r
+        if r.open or r.id is MISSING:
             return True
-        m = c.pairs.get(o.received.id)
-        if m is None or not any(x.fits(m) for x in o.received.patterns):
-            self._note(Note("received", c, what=(o.received, m)))
+        m = c.pairs.get(r.id)
+        if self.machine.hollow and (m is None or not any(x.fits(m) for x in r.patterns)):
+            self._note(Note("received", c, what=(r, m)))
             return False
-        return True
+        if not isinstance(m, Letter):
+            return True
+        to = m.to if m.to and me is not None and me not in m.to else None
+        sender = r.sender if r.sender and m.sender is not None and m.sender not in r.sender else None
+        if to or sender:
+            self._note(Note("astray", c, what=(r, m, to, sender)))
+        return not (to or sender)
 
     def _messages(
         self, c: Config, p: Played, call: Call, args: dict[str, Value], o: Occasion, quiet: bool
@@ -461,6 +468,20 @@ class Search:
         to = m.values[len(decl.payload.fields)] if decl.to else None
         return m if m in self.machine.deliverable(c.state, decl, to) else None
 
+    def _addressed_by(self, c: Config, o: Occasion, add: Added) -> Added:
+        """The messages with what their lines say of who is to receive them; to several, those that were said before, too."""
+        assert o.sent is not None
+        me, known = o.env.get("self"), dict[Any, Who]()
+        for line in o.sent:
+            if line.id in add and any(not p.message.to or not p.message.sender for p in line.patterns):
+                before = known[line.id] if line.id in known else self._before(c, line)
+                known[line.id] = before | line.to if before is not None and line.to else None
+        return {i: Letter.of(m, known[i] or None, me) if i in known else m for i, m in add.items()}
+
+    def _before(self, c: Config, line: SentLine) -> Who:
+        old = c.pairs.get(line.id) if self.keep else None
+        return frozenset() if old is None else old.to if isinstance(old, Letter) else None
+
     def _moved(self, pairs: Pairs, add: Added, gone: Any) -> Pairs:
         """What is on its way when some messages were sent, and one was received."""
         leaves = gone is not MISSING and gone not in add and pairs.get(gone) is not None
@@ -479,7 +500,7 @@ class Search:
             return
         any_way = False
         for add in _matchings(o.sent, p.sent, self.binding.send.complete, self.keep):
-            any_way = True
+            any_way, add = True, self._addressed_by(c, o, add) if self.rules.messages.letters else add
             twice = next((i for i, m in add.items() if i != gone and self._named(c, i) not in (None, m)), MISSING)
             if twice is MISSING:
                 yield self._moved(c.pairs, add, gone)

@@ -535,3 +535,55 @@ def test_who_acts_ought_to_be_said(tmp_path: Path, run: Any) -> None:
     assert any(
         "which process takes Up" in w for w in validate(checker.load(spec), [str(log)], parse(nobody, "b.toml")).warnings()
     )
+
+
+CROWD = """
+protocol crowd
+sort Node
+network NETWORK
+message Hello
+process Node
+    var heard: bool = false
+    action Call
+        send Hello
+    on Hello
+        heard := true
+reachable Heard: exists n: Node. heard[n]
+instance three: Node = 3
+"""
+CROWD_BINDING = """
+[sizes]
+Node = ["a", "b", "c"]
+[names]
+self = "Node = node"
+[send]
+each = "sent"
+message = "it"
+to = "it.to"
+id = "it.id"
+[receive]
+when = "has(got)"
+message = "got"
+id = "got.id"
+from = "got.by"
+[[event]]
+when = "has(sent)"
+do = "Call"
+"""
+
+
+@pytest.mark.parametrize("network", ["set", "bag capacity 9"])
+@pytest.mark.parametrize(
+    ("node", "by", "wrong"), [("b", "a", 0), ("b", None, 0), ("c", "a", 2), ("b", "c", 2), ("b", "somebody", 0)]
+)
+def test_the_ends_of_a_message_to_all_are_those_of_its_id(
+    tmp_path: Path, network: str, node: str, by: str | None, wrong: int
+) -> None:
+    (tmp_path / "crowd.spec").write_text(CROWD.replace("NETWORK", network))
+    sent = [{"type": "Hello", "id": n, "to": to} for n, to in enumerate("abc")]
+    got = {"type": "Hello", "id": 1, **({"by": by} if by else {})}
+    (tmp_path / "log").write_text(json.dumps({"node": "a", "sent": sent}) + "\n" + json.dumps({"node": node, "got": got}))
+    said = validate(checker.load(tmp_path / "crowd.spec"), [str(tmp_path / "log")], parse(CROWD_BINDING, "crowd.toml"))
+    assert (line(said) if said.exit else 0) == wrong
+    if wrong and network == "set":  # in a bag each has a copy of its own, and the spec says whose
+        assert ("was sent to b" if node == "c" else "was sent by a") in "\n".join(said.lines(False))
