@@ -132,9 +132,10 @@ def test_itf_of_other_tools(capsys: Any, tmp_path: Path) -> None:
 
 def test_a_node_of_a_simulation_starts_again_only_after_a_crash(capsys: Any, tmp_path: Path) -> None:
     lines = gzip.decompress((TRACES / "multi_paxos/accepted/run.ndjson.gz").read_bytes()).decode().splitlines()
-    at = next(i for i, x in enumerate(lines) if '"event":"crash"' in x.replace(" ", "") and "Proposer-1" in x)
-    lines[at] = lines[at].replace("Proposer-1", "Acceptor2")
+    node = next(x["node"] for x in map(json.loads, lines) if x.get("event") == "restart")
+    at = next(i for i, x in enumerate(lines) if '"event":"crash"' in x and node in x)
+    lines[at] = lines[at].replace(node, "Acceptor2")
     file = tmp_path / "run.ndjson"
     file.write_text("\n".join(lines) + "\n")
     assert run(["validate", "multi_paxos", str(file)]) == 14
-    assert "Proposer-1 starts again, and has not crashed" in capsys.readouterr().out
+    assert f"{node} starts again, and has not crashed" in capsys.readouterr().out
