@@ -5,12 +5,15 @@ asks for what it has missed.  Ballots, slots and commands need no bound here.
 from typing import Any
 
 from checker.conformance.clients import Entries
+from checker.core.types import Id
 from impl.runtime.kv import VALUES, Service
-from impl.runtime.protocol import Protocol, Timer
+from impl.runtime.protocol import Moment, Protocol, Timer
 
 
 def pulse(state: dict[str, Any]) -> int | None:
-    """The ballot that a proposer leads."""
+    """The ballot that a proposer leads; how much a replica has executed."""
+    if "log" in state:
+        return len(state["log"])
     return state["ballot"] if state.get("phase") == "leading" else None
 
 
@@ -19,26 +22,35 @@ def waits(state: dict[str, Any]) -> Any:
     return state["entries"].other(None, 0, state["next"] - 1)
 
 
-def stuck(state: dict[str, Any], before: dict[str, Any] | None) -> bool:
-    """Does a leader still wait for all that it waited for?"""
-    if not before or before["ballot"] != state["ballot"]:
+def executed(heard: dict[Any, Any]) -> int | None:
+    """How much the replicas have executed, as far as they are heard."""
+    return max((n for who, n in heard.items() if isinstance(who, Id)), default=None)
+
+
+def stuck(now: Moment, before: Moment | None) -> bool:
+    """Does a leader still wait for all that it waited for?  Or the replicas for what it knew to be chosen, as nobody has that
+    decision any more?"""
+    if not before or before.state["ballot"] != now.state["ballot"]:
         return False
-    slots = waits(before)
-    return bool(slots) and set(slots) <= set(waits(state))
+    slots, first = waits(before.state), executed(now.heard)
+    same = first is not None and first == executed(before.heard)
+    lost = same and first < before.state["next"] and before.state["entries"][first] is None
+    return lost or (bool(slots) and set(slots) <= set(waits(now.state)))
 
 
-def in_time(state: dict[str, Any], me: Any, heard: dict[Any, Any], before: dict[str, Any] | None) -> bool:
+def in_time(now: Moment, me: Any, before: Moment | None) -> bool:
     """Is what a leader waits for first no longer what it was lately?"""
-    now = waits(state)
-    return not (now and before and before["ballot"] == state["ballot"] and waits(before)[:1] == now[:1])
+    slots = waits(now.state)
+    same = before and before.state["ballot"] == now.state["ballot"] and waits(before.state)[:1] == slots[:1]
+    return not (slots and same)
 
 
-def led(state: dict[str, Any], me: Any, heard: dict[Any, Any], before: dict[str, Any] | None) -> bool:
+def led(now: Moment, me: Any, before: Moment | None) -> bool:
     """Does a proposer lead, this one or one with a higher ballot?  One whose proposals are not accepted leads no more."""
-    ballot = -1 if state["ballot"] is None else state["ballot"]
-    if any(b is not None and b > ballot for b in heard.values()):
+    ballot = -1 if now.state["ballot"] is None else now.state["ballot"]
+    if any(b is not None and b > ballot for who, b in now.heard.items() if not isinstance(who, Id)):
         return True
-    return state["phase"] == "leading" and not stuck(state, before)
+    return now.state["phase"] == "leading" and not stuck(now, before)
 
 
 PROTOCOL = Protocol(
@@ -49,6 +61,7 @@ PROTOCOL = Protocol(
     },
     sizes={"ballots": 1 << 40, "slots": 1 << 40, "repeats": True, "Command": VALUES},
     pulse=pulse,
+    together=("Proposer", "Replica"),
     service=Service(
         "Propose", "c", "Command", lambda state, me: state["phase"] == "leading", Entries("log", None, 0), replica="Replica"
     ),

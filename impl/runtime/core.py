@@ -21,7 +21,9 @@ from checker.engines.python.node import Blocked, LocalAction, State, Taken
 from impl.runtime.plan import Address, Plan
 from impl.runtime.protocol import Timer
 
-WAITING = 16  # so many messages that nothing takes yet are kept of a set network
+WAITING = 16  # so many messages that nothing takes yet are kept of a set network;
+PATIENT = 32  # and more of those that have not been refused in so many states,
+MOST = 4096  # but no more than so many
 SOME = 8  # so many ways to choose are looked at before one is taken
 
 
@@ -79,6 +81,8 @@ class Core:
         self.inbox: list[Envelope] = []
         self.boots = self.sent = 0
         self.stale = 0  # so many messages at the start of the inbox have been tried in this state
+        self.states = self.forgets = 0  # how many there have been, and at which the next messages are forgotten,
+        self.came: dict[str, int] = {}  # and in which of them a message came that waits
 
     def boot(self, stored: State | None, boots: int, clock: dict[str, int] | None = None) -> Ready:
         """Starts with the initial values, or, after a crash, with what is stored.  `boots`: how often it has been started."""
@@ -97,8 +101,9 @@ class Core:
 
     def poll(self) -> Ready | None:
         """Handles the first message that can be; None if nothing that is here can be."""
-        held: set[str] = set()
-        for at, e in enumerate(self.inbox):
+        held, fifo = set[str](), self.plan.network == "fifo"
+        for at in range(0 if fifo else self.stale, len(self.inbox)):
+            e = self.inbox[at]
             if at >= self.stale and e.source not in held:
                 ready = self._receive(e)
                 if ready is not None:
@@ -109,12 +114,19 @@ class Core:
                     del self.inbox[at]
                     self.stale = at
                     return self.poll()
-            if self.plan.network == "fifo":
+            if fifo:
                 held.add(e.source)
-        if self.plan.network == "set" and len(self.inbox) > WAITING:
-            del self.inbox[:-WAITING]
+        many = len(self.inbox) > (WAITING if self.states >= self.forgets else 2 * MOST)
+        if many and self.plan.network == "set":
+            self._forget()
         self.stale = len(self.inbox)
         return None
+
+    def _forget(self) -> None:
+        """Of the messages of a set network, which may be lost, those that have waited long."""
+        late, came, self.forgets = self.states - PATIENT, self.came, self.states + PATIENT // 4
+        self.came = {e.id: came.get(e.id, self.states) for e in self.inbox}
+        self.inbox[:-WAITING] = [e for e in self.inbox[:-WAITING] if self.came[e.id] > late][-MOST:]
 
     def attempt(self, name: str, known: dict[str, Value] | None = None) -> Ready | None:
         """Tries a spontaneous action, with some of its parameters given; None if it is not enabled."""
@@ -188,6 +200,7 @@ class Core:
         clock[me] = clock.get(me, 0) + 1
         self.clock, self.state = clock, way.state
         changed = {v: x for v, x in way.state.items() if v not in before or differ(before[v], x)}
+        self.states += bool(changed)
         persist = {v: x for v, x in changed.items() if v in self.process.durable}
         return Ready(me, action, params, way.choices, e, way.state, changed, persist, tuple(self._send(way)), clock)
 

@@ -32,6 +32,7 @@ from checker.failures import failure
 from impl.runtime.core import Core, Envelope, Ready, SpecFault
 from impl.runtime.kv import Command, Refused, Replica
 from impl.runtime.plan import Address, Plan
+from impl.runtime.protocol import Moment
 from impl.runtime.record import Recorder
 from impl.runtime.store import Batch, Store, Unreadable
 from impl.runtime.wire import DECODER, ENCODER, BadFrame, frame, pack, read_frame, unpack
@@ -85,7 +86,7 @@ class Host:
         self.replica = Replica(service, self.core.process) if service else None
         self.links = {n: Link(n, deque(), asyncio.Event()) for n in endpoints if n != address.name}
         self.timers: dict[str, asyncio.TimerHandle] = {}
-        self.lately: dict[str, dict[str, Any]] = {}  # the variables when an action was last due
+        self.lately: dict[str, Moment] = {}  # when an action was last due
         self.counts: Counter[str] = Counter()
         self.fault: SpecFault | None = None
         self.failure: str | None = None
@@ -260,9 +261,10 @@ class Host:
 
     def _tick(self, name: str) -> None:
         self._arm(name)
-        unless, before, self.lately[name] = self.plan.protocol.timer(name).unless, self.lately.get(name), self.core.state
-        if unless and unless(self.core.state, self.address.identity, self._heard(), before):
-            return
+        if unless := self.plan.protocol.timer(name).unless:
+            before, self.lately[name] = self.lately.get(name), Moment(self.core.state, self._heard())
+            if unless(self.lately[name], self.address.identity, before):
+                return
         for known in self.core.ways(name, self.plan.protocol.timer(name)):
             ready = self.core.attempt(name, known)
             if ready is not None:

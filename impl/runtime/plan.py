@@ -50,8 +50,9 @@ class Plan:
         return self.nodes.processes[address.process]
 
     def kin(self, address: Address) -> list[Address]:
-        """The other nodes of its kind."""
-        return [a for a in self.addresses.values() if a.process == address.process and a is not address]
+        """The other nodes of its kind, and of those that count as such."""
+        kinds = {address.process, *(self.protocol.together if address.process in self.protocol.together else ())}
+        return [a for a in self.addresses.values() if a.process in kinds and a is not address]
 
     @property
     def network(self) -> str:

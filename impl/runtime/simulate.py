@@ -22,6 +22,7 @@ from impl.runtime.history import inexplicable
 from impl.runtime.kv import Command, Replica
 from impl.runtime.locks import Doing
 from impl.runtime.plan import Address, Plan
+from impl.runtime.protocol import Moment
 from impl.runtime.record import Recorder, States
 from impl.runtime.shadow import Divergence, Finding, Shadow
 
@@ -43,7 +44,7 @@ class Node:
     kept: list[Envelope] = field(default_factory=list)
     replica: Replica | None = None
     timers: dict[str, int] = field(default_factory=dict)  # action → number of the timer that counts
-    lately: dict[str, dict[str, Any]] = field(default_factory=dict)  # action → the variables when it was last due
+    lately: dict[str, Moment] = field(default_factory=dict)  # when an action was last due
 
 
 @dataclass
@@ -244,9 +245,10 @@ class Simulation:
         if node.core is None or node.timers.get(name) != number:
             return
         self._arm(node, name)
-        unless, before, node.lately[name] = self.plan.protocol.timer(name).unless, node.lately.get(name), node.core.state
-        if unless and unless(node.core.state, node.address.identity, self._heard(node), before):
-            return
+        if unless := self.plan.protocol.timer(name).unless:
+            before, node.lately[name] = node.lately.get(name), Moment(node.core.state, self._heard(node))
+            if unless(node.lately[name], node.address.identity, before):
+                return
         for known in node.core.ways(name, self.plan.protocol.timer(name)):
             if node.core is None or node.writing:
                 return

@@ -7,7 +7,7 @@ from typing import Any
 
 from checker.conformance.clients import Entries
 from impl.runtime.kv import VALUES, Service
-from impl.runtime.protocol import EAGER, Protocol, Timer
+from impl.runtime.protocol import EAGER, Moment, Protocol, Timer
 
 
 def oracle(state: dict[str, Any], servers: tuple[Any, ...], rng: Random) -> dict[str, Any]:
@@ -24,8 +24,9 @@ def pulse(state: dict[str, Any]) -> list[Any]:
     return [None if leader is None else leader.index, state["current_epoch"], state["phase"]]
 
 
-def followed(state: dict[str, Any], me: Any, heard: dict[Any, Any], _: dict[str, Any] | None) -> bool:
+def followed(now: Moment, me: Any, before: Moment | None) -> bool:
     """Is this server in phase 3, and hears that its leader is, or as a leader that a majority follows it?"""
+    state, heard = now
     leader, same = state["leader"], pulse(state)
     if state["phase"] != "broadcast":
         return False

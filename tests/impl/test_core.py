@@ -12,7 +12,7 @@ from checker.core.meaning import Fault
 from checker.core.types import Rec
 from checker.language import load_model
 from checker.source import Source
-from impl.runtime.core import WAITING, Core, Envelope, SpecFault
+from impl.runtime.core import PATIENT, WAITING, Core, Envelope, SpecFault
 from impl.runtime.plan import make_plan
 
 
@@ -63,6 +63,11 @@ def test_a_set_network_forgets_what_nobody_takes() -> None:
     assert core.poll() is not None
     for n in range(2 * WAITING):
         core.offer(envelope(n, "Proposer-0", "Acceptor1", "Prepare", 0, sender=0))
+        assert core.poll() is None
+    assert len(core.inbox) == 2 * WAITING  # somebody may take them yet
+    for n in range(2, 2 * PATIENT):
+        core.offer(envelope(n, "Proposer-0", "Acceptor1", "Prepare", n, sender=0))
+        assert core.poll() is not None
         assert core.poll() is None
     assert len(core.inbox) == WAITING
 

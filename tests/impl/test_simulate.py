@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from checker import load
 from checker.core.local import obstacles
 from checker.core.types import Rec, Sparse
 from checker.library import shipped
+from impl.runtime.core import Envelope
 from impl.runtime.faults import parse_faults
 from impl.runtime.plan import make_plan
 from impl.runtime.simulate import Node, Simulation
@@ -115,3 +117,18 @@ def test_a_new_leader_has_a_long_log_accepted_again() -> None:
     run.start = begin  # type: ignore[method-assign]
     counts = run.run(5).counts
     assert counts["on Accept"] > 2 * length and counts["Begin"] == 1 and counts["return"] > 10
+
+
+def test_a_decision_that_nobody_has_got_is_made_again() -> None:
+    run, lost = Simulation(make_plan(load("multi_paxos"), None, 3), 1, parse_faults(""), clients=2), Counter[int]()
+    send = run.send
+
+    def sending(e: Envelope) -> None:
+        if e.message == "Decide" and e.fields[0] == 3 and lost[e.fields[0]] < 3:
+            lost[e.fields[0]] += 1
+        else:
+            send(e)
+
+    run.send = sending  # type: ignore[method-assign]
+    assert run.run(10).counts["return"] > 20
+    assert lost[3] == 3
