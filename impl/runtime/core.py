@@ -22,7 +22,7 @@ from impl.runtime.plan import Address, Plan
 from impl.runtime.protocol import Timer
 
 WAITING = 16  # so many messages that nothing takes yet are kept of a set network;
-PATIENT = 32  # and more of those that have not been refused in so many states,
+PATIENT = 12  # and more of those that have not been refused in so many states,
 MOST = 4096  # but no more than so many
 SOME = 8  # so many ways to choose are looked at before one is taken
 
