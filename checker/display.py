@@ -15,21 +15,7 @@ from dataclasses import dataclass, replace
 from checker.core.bind import Instance, Transition, Var, statements
 from checker.core.ir import Choose, Send, base_name
 from checker.core.meaning import World, in_network
-from checker.core.types import (
-    Bag,
-    Id,
-    Int,
-    Map,
-    MapOf,
-    Option,
-    Rec,
-    Record,
-    Sparse,
-    Tuple,
-    Type,
-    Value,
-    show,
-)
+from checker.core.types import Bag, Id, Int, Map, MapOf, Option, Rec, Record, Sparse, Tuple, Type, Value, show
 from checker.verdict import State, Step
 
 LONG = 100  # characters, from which on a change of a set is shown as what it gained and lost

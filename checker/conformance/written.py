@@ -51,14 +51,15 @@ class Numbers(dict[str, Value]):
         self.type = t
 
     def __missing__(self, text: str) -> Value:
-        if not (text.isdecimal() and str(n := int(text)) == text and member(n, self.type)):
+        n = int(text)
+        if str(n) != text or not member(n, self.type):
             raise KeyError(text)
         return n
 
     def get(self, text: str, default: Any = None) -> Any:
         try:
             return self[text]
-        except KeyError:
+        except (KeyError, ValueError):
             return default
 
 

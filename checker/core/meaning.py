@@ -100,8 +100,11 @@ def evaluate(e: Expr, env: Env, world: World = NOWHERE) -> Value:
             return _fold(e, [evaluate(e.body, i, world) for i in kept])
         case Mapping():
             assert isinstance(e.type, MapOf)
-            if is_vast(e.type):  # where all go to the same; another one cannot be written down
-                return Sparse(evaluate(e.body, {k: x for k, x in env.items() if k != e.name}, world))
+            if is_vast(e.type):
+                from checker.core.bind import free
+
+                if e.name not in free(e.body):
+                    return Sparse(evaluate(e.body, env, world))
             return Map((k, evaluate(e.body, {**env, e.name: k}, world)) for k in values(e.type.key))
         case Let():
             return evaluate(e.body, {**env, e.name: evaluate(e.value, env, world)}, world)

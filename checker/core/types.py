@@ -5,7 +5,8 @@ parameters (`Bound`); in an Instance they are plain numbers and every sort has a
 values: `values(t)` is that list in *the* canonical order, `card(t)` its length, `rank`/`unrank` the bijection.
 
 Values are plain immutable Python: bool, int, str (enum members), Id (sorts), None or the value (options), Rec (records and
-messages), tuple (tuples and sequences), frozenset, Map, Bag. Nothing here knows how a value is packed into bits.
+messages), tuple (tuples and sequences), frozenset, Map (with a vast range of keys Sparse), Bag. Nothing here knows how a value is
+packed into bits.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ The rule of a driver (simulate.py, host.py), as with etcd/raft's Ready: persist 
 for the next.  A node that stops in between is as if the step had not been, or as if its messages were lost.
 
 A message that its handler discards is thrown away.  One that no handler takes now waits: in a fifo network it holds up those
-behind it from the same sender, in a bag it is kept, in a set network (which may lose it) only the last few are.
+behind it from the same sender, in a bag it is kept, in a set network (which may lose it) only
+the last few are, and those that few states have refused.
 """
 
 from __future__ import annotations

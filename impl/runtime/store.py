@@ -12,14 +12,7 @@ from pathlib import Path
 import msgspec
 
 from checker.core.sequences import common
-from checker.core.types import (
-    Map,
-    MapOf,
-    Seq,
-    Sparse,
-    Type,
-    Value,
-)
+from checker.core.types import Map, MapOf, Seq, Sparse, Type, Value
 from impl.runtime.core import Ready
 from impl.runtime.wire import DECODER, ENCODER, pack, shape, unpack
 

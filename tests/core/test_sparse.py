@@ -17,7 +17,9 @@ from checker import bind, load
 from checker.conformance.written import Unwritten, Written
 from checker.core import types
 from checker.core.bind import Instance
-from checker.core.meaning import initial_states, successors
+from checker.core.ir import Const, Local
+from checker.core.ir import Mapping as IrMapping
+from checker.core.meaning import evaluate, initial_states, successors
 from checker.core.types import Int, Map, MapOf, Option, Rec, Sparse, Value, member
 from checker.display import Display
 from checker.engines.python.compiled import Compiled
@@ -63,10 +65,19 @@ def test_it_comes_back_as_it_was(pairs: dict[int, Any], rest: Any) -> None:
     assert Display(instance).value(v, VAST).endswith(f"else: {'none' if rest is None else rest}}}")
 
 
-@pytest.mark.parametrize("wrong", [{"else": None, "-1": 2}, {"else": None, "01": 2}, {"else": None, "1": None}, {"1": 2}])
+@pytest.mark.parametrize(
+    "wrong", [{"else": None, "-1": 2}, {"else": None, "01": 2}, {"else": None, "x": 2}, {"else": None, "1": None}, {"1": 2}]
+)
 def test_what_is_none_is_refused(wrong: Any) -> None:
     with pytest.raises(Unwritten):
         Written(bind(load("paxos"), "small")).read(VAST, wrong)
+
+
+def test_a_map_that_depends_on_its_keys_is_listed(monkeypatch: Any) -> None:
+    monkeypatch.setattr(types, "VAST", 2)
+    keys = Int(0, 4)
+    same, own = (evaluate(IrMapping(MapOf(keys, keys), "k", body), {}) for body in (Const(keys, 3), Local(keys, "k")))
+    assert same == Sparse(3) and own == Map({k: k for k in range(5)})
 
 
 def test_it_is_on_disk_as_it_was_written_last(tmp_path: Path) -> None:
